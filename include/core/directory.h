@@ -1,0 +1,37 @@
+/* core/directory.h -- who is who: a bounded cache of handles, their primaries and inbox ids.
+ *
+ * Only hits are kept: a handle's primary never changes while the handle exists.
+ *
+ * Threads: any; one lock inside, held for a look-up.
+ * Memory: at most `max_entries`; the least recently used goes first (second chance).
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef CORE_DIRECTORY_H
+#define CORE_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "wire/handle.h"
+#include "wire/key.h"
+
+struct user {
+    struct handle handle;
+    struct key primary;
+    uint64_t inbox; /* the store's id, never 0 */
+};
+
+struct directory;
+
+struct directory *directory_new(size_t max_entries);
+void directory_free(struct directory *d);
+
+/* True and a copy in *out when the directory knows. */
+bool directory_by_handle(struct directory *d, const struct handle *h, struct user *out);
+bool directory_by_primary(struct directory *d, const struct key *k, struct user *out);
+/* Keeps a hit that the store gave; replaces what it held of that handle or that primary. */
+void directory_put(struct directory *d, const struct user *u);
+/* The handle was found to be gone. */
+void directory_forget(struct directory *d, const struct handle *h);
+
+#endif

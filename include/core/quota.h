@@ -1,0 +1,28 @@
+/* core/quota.h -- token buckets by key: how often somebody may do something.
+ *
+ * Threads: any; one lock inside.
+ * Memory: at most `max_keys` buckets. When all are in use, the one that is fullest of tokens (least
+ * in debt) among a few looked at makes room; a bucket that is full again is forgotten.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef CORE_QUOTA_H
+#define CORE_QUOTA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rc.h"
+
+struct quota;
+
+/* per_minute: tokens that come back in a minute, and the size of a bucket; 0: no limit at all. */
+struct quota *quota_new(uint32_t per_minute, size_t max_keys);
+void quota_free(struct quota *q);
+
+/* Takes one token of the bucket of `key` (a hash of whom it is about).
+ * RC_RATE_LIMITED: there is none; *retry_s is the whole seconds (>= 1) until there is. */
+MUST_CHECK enum rc quota_take(struct quota *q, uint64_t key, uint64_t now_ms, uint32_t *retry_s);
+/* What is left of the bucket, without taking: whole tokens. */
+uint32_t quota_left(struct quota *q, uint64_t key, uint64_t now_ms);
+
+#endif

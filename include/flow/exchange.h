@@ -1,0 +1,105 @@
+/* flow/exchange.h -- one request and its answer, as the stories see them: no MHD, no SQL, no NATS.
+ *
+ * A story is a row of steps. A step runs on an http thread, and either answers, or starts one job
+ * elsewhere, names the step that follows, and says that it waits; the job's completion calls
+ * exchange_wake(), and http runs the next step on its own thread.
+ *
+ * Threads: one at a time; exchange_wake() from any.
+ * Memory: http owns the exchange; the strs of the question live as long as it.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef FLOW_EXCHANGE_H
+#define FLOW_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "back/store.h"
+#include "base/buf.h"
+#include "push/push.h"
+#include "wire/auth.h"
+#include "wire/target.h"
+
+enum method {
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_PATCH,
+    METHOD_DELETE,
+    METHOD_OPTIONS,
+    METHOD_OTHER,
+};
+
+enum step { STEP_ANSWERED, STEP_WAIT };
+
+struct exchange;
+struct flow;
+typedef enum step step_fn(struct flow *flow, struct exchange *ex);
+
+enum { ANSWER_MAX_BYTES = 12 * 1024 * 1024 };
+
+/* The jobs a story may have under way; one at a time. */
+union exchange_job {
+    struct store_job job;
+    struct store_find find;
+    struct store_register reg;
+    struct store_record record;
+    struct store_proofs proofs;
+    struct store_post post;
+    struct store_read read;
+    struct store_trim trim;
+};
+
+struct exchange {
+    /* The question; http fills it before the first step. */
+    enum method method;
+    const struct target *target;
+    struct str arg; /* the variable segment of the route, decoded; absent when it has none */
+    struct str auth, auth_handle, public_key,
+        last_event_id; /* header values; absent if not there */
+    struct str body;
+    uint64_t client;    /* hash of the client's address (IPv6: its /64) */
+    bool client_exempt; /* loopback: no rate limits by address */
+    int64_t now_ms;     /* wall clock when the head was read */
+
+    /* The story's memory between steps; the story that sets it knows what is in it. */
+    step_fn *next;
+    union exchange_job job;
+    struct auth auth_read;
+    struct user caller, user;
+    struct buf work; /* signed text, compact bodies */
+    uint32_t limit;
+
+    /* The answer. http frees it. */
+    int status;
+    const char *content_type; /* static */
+    struct buf out;
+    uint32_t retry_after_s; /* 0: no such header */
+    const char *allow;      /* static; for 405 and OPTIONS */
+    bool is_stream;         /* 200 and text/event-stream: a place is reserved for `open` */
+    struct push_open open;
+
+    void (*wake)(struct exchange *ex); /* http's */
+};
+
+/* Gives up the buffers that the exchange still owns (not what http owns). */
+void exchange_init(struct exchange *ex);
+void exchange_done(struct exchange *ex);
+
+/* Any thread: the job that the exchange waits for is done. */
+void exchange_wake(struct exchange *ex);
+
+/* Submits ex->job (its kind and members are set) and arranges for `next`; a refused job is answered
+ * with 503. */
+enum step exchange_submit(struct flow *flow, struct exchange *ex, enum store_kind kind,
+                          step_fn *next);
+
+/* The body in ex->out is the answer. */
+enum step exchange_answer(struct exchange *ex, int status, const char *content_type);
+/* Answers with a problem; detail is a sentence that says what to change. */
+enum step exchange_fail(struct exchange *ex, enum rc rc, const char *detail);
+enum step exchange_failf(struct exchange *ex, enum rc rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,38 @@
+/* flow/flow.h -- the stories of the requests: what each endpoint does, from question to answer.
+ *
+ * Source: protocol, sections 2 to 5. The order of answers of section 2 holds for signed requests:
+ * malformed handle 400, not signed 400, malformed or stale 401, unknown 404, wrong 401,
+ * another's 403.
+ * Threads: any number of http threads at once.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef FLOW_FLOW_H
+#define FLOW_FLOW_H
+
+#include "core/quota.h"
+#include "flow/exchange.h"
+
+/* What the stories work with; filled by node.c, borrowed. */
+struct flow {
+    struct str server;     /* this server's name */
+    struct str sig_server; /* base URL of the sigchain server, without a trailing slash */
+    bool require_signed_posts;
+    struct store *store;
+    struct directory *directory;
+    struct push *push;
+    struct quota *register_quota, *unsigned_quota, *signed_quota, *stream_quota;
+    const struct clock *clock;
+};
+
+/* The first step of each. GET steps serve HEAD, too. */
+step_fn flow_register;     /* POST   /v1/register */
+step_fn flow_user;         /* GET    /v1/u/<arg> */
+step_fn flow_by_primary;   /* GET    /v1/by-primary/<arg> */
+step_fn flow_proofs;       /* PUT    /v1/profile/<arg>/proofs */
+step_fn flow_webfinger;    /* GET    /.well-known/webfinger */
+step_fn flow_send;         /* POST   /v1/messages */
+step_fn flow_inbox;        /* GET    /v1/inbox/<arg> */
+step_fn flow_inbox_trim;   /* DELETE /v1/inbox/<arg> */
+step_fn flow_inbox_stream; /* GET    /v1/inbox/<arg>/stream */
+
+#endif

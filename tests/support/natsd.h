@@ -1,0 +1,21 @@
+/* tests/support/natsd.h -- a real nats-server of a test's own, on a free port.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef SUPPORT_NATSD_H
+#define SUPPORT_NATSD_H
+
+struct natsd;
+
+/* With user "node" and password "secret" when with_auth; waits until it answers. */
+struct natsd *natsd_start(int with_auth);
+/* nats://[node:secret@]127.0.0.1:port; valid until natsd_stop(). */
+const char *natsd_url(struct natsd *n);
+/* SIGKILL; the port stays ours for natsd_resume(). */
+void natsd_kill(struct natsd *n);
+void natsd_resume(struct natsd *n);
+/* SIGSTOP and SIGCONT. */
+void natsd_freeze(struct natsd *n);
+void natsd_thaw(struct natsd *n);
+void natsd_stop(struct natsd *n);
+
+#endif
