@@ -49,6 +49,8 @@ struct queue_item *queue_take(struct queue *q, size_t max_items, size_t max_byte
 void queue_wait(struct queue *q, int timeout_ms);
 /* Readable while something waits or the queue is closed. */
 int queue_fd(const struct queue *q);
+/* Wakes the consumer although nothing new may wait. */
+void queue_ring(struct queue *q);
 /* No more pushes; the consumer is woken. */
 void queue_close(struct queue *q);
 bool queue_is_closed(struct queue *q);

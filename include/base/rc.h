@@ -23,6 +23,7 @@
     X(CONFLICT, "conflict")                                                                        \
     X(REPEAT, "there already")                                                                     \
     X(RATE_LIMITED, "too many requests")                                                           \
+    X(OVERSIZE, "payload too large")                                                               \
     X(FULL, "full")                                                                                \
     X(UNAVAILABLE, "unavailable")                                                                  \
     X(UNKNOWN_OUTCOME, "outcome unknown")                                                          \

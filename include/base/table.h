@@ -24,7 +24,7 @@ struct table {
 };
 
 /* The struct that holds `node` as its member `member`. */
-#define container_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define container_of(node, type, member) ((type *)((uintptr_t)(node)-offsetof(type, member)))
 
 /* RC_NO_MEMORY. `expected` nodes fit before the first growth. */
 MUST_CHECK enum rc table_init(struct table *t, size_t expected);

@@ -3,7 +3,8 @@
  * Only hits are kept: a handle's primary never changes while the handle exists.
  *
  * Threads: any; one lock inside, held for a look-up.
- * Memory: at most `max_entries`; the least recently used goes first (second chance).
+ * Memory: at most `max_entries` (0 counts as 1) of 112 bytes, and 16 to 32 of index each; one that
+ * was not used lately makes room for a new one (second chance).
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef CORE_DIRECTORY_H
@@ -23,7 +24,9 @@ struct user {
 
 struct directory;
 
+/* NULL: no memory. */
 struct directory *directory_new(size_t max_entries);
+/* NULL-safe. */
 void directory_free(struct directory *d);
 
 /* True and a copy in *out when the directory knows. */

@@ -14,6 +14,9 @@
 #include "base/str.h"
 #include "wire/row.h"
 
+/* Far above the largest row that the protocol allows; a length then fits 32 bits anywhere. */
+enum { FRAME_MAX_BYTES = 2 * 1024 * 1024 };
+
 struct frame {
     _Atomic uint32_t refs;
     uint32_t n;               /* bytes of the Server-Sent Events frame */
@@ -24,10 +27,13 @@ struct frame {
     char bytes[]; /* `id: <seq>\ndata: <json>\n\n` */
 };
 
-/* NULL: no memory. The caller holds one reference. */
+/* NULL: no memory, or over FRAME_MAX_BYTES. The caller holds one reference. */
 struct frame *frame_new(const struct row *row);
 /* The same for JSON that came over NATS and was read by row_read_head(). */
 struct frame *frame_of_json(const struct row_head *head, struct str json);
+/* An event that is not a row (ready, resync, drain, keep-alive): `bytes` as they are, json_n = 0.
+ */
+struct frame *frame_of_event(uint64_t seq, struct str bytes);
 struct frame *frame_ref(struct frame *f);
 /* NULL-safe. */
 void frame_unref(struct frame *f);

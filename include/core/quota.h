@@ -15,14 +15,16 @@
 
 struct quota;
 
-/* per_minute: tokens that come back in a minute, and the size of a bucket; 0: no limit at all. */
+/* per_minute: tokens that come back in a minute, and the size of a bucket; 0: no limit at all.
+ * max_keys: 0 counts as 1. NULL: no memory. */
 struct quota *quota_new(uint32_t per_minute, size_t max_keys);
+/* NULL-safe. */
 void quota_free(struct quota *q);
 
 /* Takes one token of the bucket of `key` (a hash of whom it is about).
  * RC_RATE_LIMITED: there is none; *retry_s is the whole seconds (>= 1) until there is. */
 MUST_CHECK enum rc quota_take(struct quota *q, uint64_t key, uint64_t now_ms, uint32_t *retry_s);
-/* What is left of the bucket, without taking: whole tokens. */
+/* What is left of the bucket, without taking: whole tokens; UINT32_MAX when there is no limit. */
 uint32_t quota_left(struct quota *q, uint64_t key, uint64_t now_ms);
 
 #endif

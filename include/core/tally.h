@@ -14,14 +14,17 @@
 
 struct tally;
 
-/* max_all: of all keys together; max_each: of one key. */
+/* max_all: of all keys together; max_each: of one key. NULL: no memory. */
 struct tally *tally_new(uint32_t max_all, uint32_t max_each);
+/* NULL-safe. */
 void tally_free(struct tally *t);
 
 /* RC_FULL: one of the limits is reached, nothing was counted. RC_NO_MEMORY. */
 MUST_CHECK enum rc tally_take(struct tally *t, uint64_t key);
 /* One that tally_take() counted is gone. */
 void tally_give(struct tally *t, uint64_t key);
+/* How many the key holds. */
+uint32_t tally_of(struct tally *t, uint64_t key);
 uint32_t tally_all(struct tally *t);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "push/push.h"
 #include "wire/auth.h"
+#include "wire/message.h"
 #include "wire/target.h"
 
 enum method {
@@ -64,12 +65,17 @@ struct exchange {
     int64_t now_ms;     /* wall clock when the head was read */
 
     /* The story's memory between steps; the story that sets it knows what is in it. */
-    step_fn *next;
+    step_fn *next; /* after the job that it waits for */
+    step_fn *then; /* after a user has been found, or a record read */
     union exchange_job job;
+    step_fn *after_verify;
+    void (*drop)(struct exchange *ex); /* frees what the job owns; NULL: nothing */
     struct auth auth_read;
     struct user caller, user;
-    struct buf work; /* signed text, compact bodies */
-    uint32_t limit;
+    struct buf work; /* the signed text */
+    struct message message;
+    uint64_t since;
+    bool is_signed;
 
     /* The answer. http frees it. */
     int status;
@@ -83,8 +89,10 @@ struct exchange {
     void (*wake)(struct exchange *ex); /* http's */
 };
 
-/* Gives up the buffers that the exchange still owns (not what http owns). */
+/* Before the question is filled in: all zero, empty buffers. */
 void exchange_init(struct exchange *ex);
+/* Frees what the exchange still owns: its buffers, its message, and what its job owns (drop). Not
+ * while a job is under way. */
 void exchange_done(struct exchange *ex);
 
 /* Any thread: the job that the exchange waits for is done. */

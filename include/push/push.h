@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/queue.h"
 #include "core/directory.h"
 #include "core/page.h"
 
@@ -41,8 +42,15 @@ struct push_config {
     uint32_t drain_retry_ms; /* what `drain` tells clients to wait, jittered */
 };
 
+/* How an answer finds its way back to its shard without an allocation; the engine's. */
+struct push_note {
+    struct queue_item item;
+    int kind;
+};
+
 /* One read of an inbox that a shard asked for; completed by push_read_done(). */
 struct push_read {
+    struct push_note note;
     unsigned shard;
     uint64_t inbox, after; /* UINT64_MAX: the head alone */
     uint32_t limit, max_bytes;
@@ -52,6 +60,7 @@ struct push_read {
 
 /* Heads of several inboxes; completed by push_heads_done(). */
 struct push_heads {
+    struct push_note note;
     unsigned shard;
     size_t n;
     uint64_t *inboxes;

@@ -19,7 +19,8 @@ struct key {
 MUST_CHECK enum rc key_read(struct str text, struct key *out);
 /* KEY_TEXT_LEN bytes and a NUL. */
 void key_print(const struct key *key, char out[KEY_TEXT_LEN + 1]);
-/* On the curve, canonical, in the main subgroup and not of small order. */
+/* The canonical encoding of a point of the curve that is not of small order. (A point of mixed
+ * order passes: the protocol refuses small order only.) */
 bool key_is_sound(const struct key *key);
 bool key_eq(const struct key *a, const struct key *b);
 

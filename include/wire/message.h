@@ -17,6 +17,8 @@ enum {
     MESSAGE_BODY_MAX = 512 * 1024,
     PROOFS_MAX = 64,
     PROOF_MAX_BYTES = 256,
+    /* The array as JSON text: each byte may need an escape of six. */
+    PROOFS_ARRAY_MAX = 2 + PROOFS_MAX * (6 * PROOF_MAX_BYTES + 3),
 };
 
 struct message {
@@ -25,16 +27,19 @@ struct message {
     struct buf envelope;         /* compact text of a JSON object; message_done() frees it */
 };
 
-/* RC_MALFORMED: body, `to` absent or not a string, envelope absent or not an object, a bad `id`.
+/* RC_MALFORMED: body, `to` absent or not a string, envelope absent or not an object, a bad `id`
+ * (null, too: it is no string).
  * RC_TOO_SHORT, RC_TOO_LARGE, RC_BAD_FIRST with *advice about the handle: 400 all the same;
- * RC_FULL: the envelope is over MESSAGE_ENVELOPE_MAX bytes (413). RC_NO_MEMORY.
+ * RC_OVERSIZE: the envelope is over MESSAGE_ENVELOPE_MAX bytes (413). RC_NO_MEMORY.
  * *advice is a static sentence for a person whenever the result is not RC_OK. *out holds nothing
  * then. */
 MUST_CHECK enum rc message_read(struct str body, struct message *out, const char **advice);
 void message_done(struct message *m);
 
 /* {"proofs":[…]}: at most PROOFS_MAX strings of at most PROOF_MAX_BYTES bytes each. Appends the
- * array alone as JSON text, strings re-encoded. RC_MALFORMED with *advice. */
+ * array alone as JSON text of at most PROOFS_ARRAY_MAX bytes, strings re-encoded; what a failure
+ * leaves there is no JSON. RC_MALFORMED, RC_NO_MEMORY, RC_TOO_LARGE (the limit of `array`), all
+ * with *advice. */
 MUST_CHECK enum rc proofs_read(struct str body, struct buf *array, const char **advice);
 
 #endif

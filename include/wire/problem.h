@@ -8,9 +8,10 @@
 
 #include "base/buf.h"
 
-/* The HTTP status of a result; the one place that knows. RC_OK is 200. */
+/* The HTTP status of a result; the one place that knows. RC_OK and RC_REPEAT are 200. RC_STALE is
+ * of a request signature, 401; a stale payload is RC_MALFORMED, 400. */
 int problem_status(enum rc rc);
-/* Appends the body for a result. detail: a sentence about what to change. */
+/* Appends the body for a result that is no success. detail: a sentence about what to change. */
 void problem_put(struct buf *out, enum rc rc, struct str detail);
 
 #endif

@@ -6,6 +6,9 @@
 #ifndef WIRE_RECORD_H
 #define WIRE_RECORD_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "wire/handle.h"
 #include "wire/key.h"
@@ -28,9 +31,9 @@ struct webfinger {
     struct key primary;
 };
 
-/* RC_MALFORMED: no resource, there twice, or not a URI. RC_NOT_FOUND: another server's name,
- * another scheme, or a handle that cannot exist. The host is compared without case (RFC
- * 3986, 3.2.2). */
+/* RC_MALFORMED: no resource, there twice, not a URI, or a primary that is none. RC_NOT_FOUND:
+ * another server's name, another scheme, or a handle that cannot exist. Scheme and host are
+ * compared without case (RFC 3986, 3.1 and 3.2.2), but a primary has one form only. */
 MUST_CHECK enum rc webfinger_read(const struct target *t, struct str server, struct webfinger *out);
 /* The JRD: subject, aliases, links filtered by the `rel` parameters of the query (RFC 7033, 4.3).
  */

@@ -38,8 +38,10 @@ struct row_head {
     int64_t created_at_ms;
 };
 
-/* `json` is a whole object with seq, type and created_at of the right types, at most 64 deep, with
- * LF nowhere (it becomes one line of a stream). RC_MALFORMED otherwise: counted and dropped. */
+/* `json` is a whole object with seq, type and created_at of the right types, and with envelope or
+ * data as an object unless stored; at most 64 deep, no member twice outside the envelope, and with
+ * LF and CR nowhere (it becomes one line of a stream). RC_MALFORMED otherwise: counted and dropped.
+ * RC_NO_MEMORY. */
 MUST_CHECK enum rc row_read_head(struct str json, struct row_head *out);
 
 #endif

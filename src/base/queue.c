@@ -95,6 +95,12 @@ void queue_wait(struct queue *q, int timeout_ms) {
 
 int queue_fd(const struct queue *q) { return q->fd; }
 
+void queue_ring(struct queue *q) {
+    pthread_mutex_lock(&q->lock);
+    ring(q);
+    pthread_mutex_unlock(&q->lock);
+}
+
 void queue_close(struct queue *q) {
     pthread_mutex_lock(&q->lock);
     q->closed = true;

@@ -1,0 +1,29 @@
+/* app/node.h -- one front node: everything wired together, from start to the end of its drain.
+ *
+ * Threads, and what each must never do:
+ *   main            starts, waits for signals, stops; touches no socket
+ *   http            libmicrohttpd's epoll pool: steps of the stories; never waits for anything
+ *   http guard      shuts down connections that trickle
+ *   shards          one epoll loop each: streams, cursors, positions; never waits but in epoll_wait
+ *   store writers   one connection and one queue each: write transactions
+ *   store readers   the same for reads
+ *   bus helper      flushes NATS for barriers
+ *   nats.c's own    reads the socket, delivers messages
+ * Lock order: there is none, because no thread takes a lock while it holds another. Every lock is
+ * inside one module (queue, directory, quota, tally, bus) and callbacks run with none held.
+ *
+ * Start: directory and quotas, shards, bus, store, listeners; from below, so that whoever calls
+ * finds somebody. Stop: streams drained, listeners, store, bus, shards: a request is answered
+ * before the store goes, a read comes back before its shard goes.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef APP_NODE_H
+#define APP_NODE_H
+
+#include "app/config.h"
+
+/* Runs a node until SIGTERM or SIGINT, drains it, and returns the exit status: 0 after an orderly
+ * end, 1 when it could not start or was told a second time to end. */
+int node_run(const struct config *config);
+
+#endif

@@ -1,0 +1,74 @@
+/* back/pool.h -- worker threads, each with one connection to PostgreSQL and one queue of jobs.
+ *
+ * A worker waits for jobs and for its socket, so that it notices a server that hangs up while
+ * nothing is asked. It connects again by itself, after a growing wait with jitter. A worker whose
+ * connection was closed by the server goes on accepting jobs for POOL_GRACE_MS, since most come
+ * back at once; one whose server was silent, or cannot be reached, refuses them.
+ *
+ * Threads: push from any; the events run on the workers, with no lock held.
+ * Memory: jobs are the caller's.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef BACK_POOL_H
+#define BACK_POOL_H
+
+#include "back/pool_link.h"
+#include "base/queue.h"
+
+struct pool;
+struct pool_worker;
+
+enum {
+    POOL_GRACE_MS = 1000,  /* jobs are kept this long for a connection that the server closed */
+    POOL_PING_MS = 5000,   /* an idle connection is asked for a sign of life this often */
+    POOL_STEADY_MS = 1000, /* one that lived shorter counts as another failed attempt */
+    POOL_FIRST_WAIT_MS = 50,
+};
+
+struct pool_config {
+    struct link_config link;
+    unsigned workers;
+    uint32_t queue_items, queue_bytes; /* that may wait at one worker */
+    uint32_t take_items, take_bytes;   /* that it takes at once */
+    uint32_t reconnect_max_ms;
+};
+
+struct pool_events {
+    void *arg;
+    /* A connection was made: sets it up. Anything but RC_OK (link_refuse() said why): it is closed
+     * and tried again later. */
+    enum rc (*prepare)(void *arg, struct link *l);
+    /* Runs jobs to their end, all of them. */
+    void (*run)(void *arg, struct pool_worker *w, struct queue_item *jobs);
+    /* Answers jobs that nothing was done about. */
+    void (*refuse)(void *arg, struct queue_item *jobs);
+    /* One worker more accepts jobs, or one less. */
+    void (*changed)(void *arg, bool one_more);
+};
+
+/* Starts the workers; they connect by themselves. RC_MALFORMED: the URL is not one. RC_NO_MEMORY,
+ * RC_IO. */
+MUST_CHECK enum rc pool_start(const struct pool_config *config, const struct pool_events *events,
+                              const struct clock *clock, struct pool **out);
+/* Runs what was pushed (refuses it where there is no connection), joins, frees. NULL-safe. */
+void pool_stop(struct pool *p);
+
+/* True while a worker accepts jobs. */
+bool pool_is_up(const struct pool *p);
+
+/* RC_FULL. RC_UNAVAILABLE: the worker has no connection. RC_CLOSED: stopping. The item is the
+ * caller's then. */
+MUST_CHECK enum rc pool_push(struct pool *p, uint64_t hash, struct queue_item *item);
+/* To one that has a connection, in turn. */
+MUST_CHECK enum rc pool_push_any(struct pool *p, struct queue_item *item);
+
+/* ---- for run() ---- */
+
+struct link *pool_link(struct pool_worker *w);
+unsigned pool_index(const struct pool_worker *w);
+/* Connects again when the link has closed, within this time. RC_UNAVAILABLE. */
+MUST_CHECK enum rc pool_renew(struct pool_worker *w, uint32_t within_ms);
+/* Puts a job of run() behind those that wait. RC_CLOSED: stopping. */
+MUST_CHECK enum rc pool_push_again(struct pool_worker *w, struct queue_item *item);
+
+#endif

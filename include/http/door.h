@@ -1,0 +1,70 @@
+/* http/door.h -- accepts connections and hands each to the daemon that has the fewest.
+ *
+ * Each http thread is a daemon of libmicrohttpd of its own, without a listening socket.
+ * (MHD_quiesce_daemon() of a daemon with a thread pool races with its workers over the listening
+ * socket, and the loser aborts the process: about one time in 2,500 under load, in 0.9.75 and in
+ * 1.0.1.) The same thread sweeps the guard and reads what lingers.
+ *
+ * At the limit of connections nothing is accepted: the rest waits in the kernel's backlog.
+ *
+ * Threads: start, close and stop by main; the door has one of its own.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef HTTP_DOOR_H
+#define HTTP_DOOR_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/rc.h"
+#include "http/guard.h"
+#include "http/linger.h"
+
+struct MHD_Daemon;
+struct http_server;
+
+/* One http thread. */
+struct worker {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    bool is_admin;
+    _Atomic uint32_t open; /* connections handed over and not closed yet */
+};
+
+/* A listening socket and the workers behind it. */
+struct gate {
+    int fd; /* -1: closed */
+    struct worker *workers;
+    unsigned worker_count;
+    uint32_t max_open;
+    uint64_t held_until_ms; /* out of descriptors or memory: not asked before */
+};
+
+enum { GATE_PUBLIC, GATE_ADMIN, GATE_COUNT };
+
+struct door {
+    struct gate gates[GATE_COUNT]; /* the door thread's, once it runs */
+    struct guard *guard;
+    struct linger *linger;
+    const struct clock *clock;
+    int wake_fd;
+    bool runs;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool stops, closes, is_closed; /* under lock */
+};
+
+/* The caller has set gates, guard, linger and clock; gates[].fd are the door's from here on, also
+ * when it fails. RC_IO. */
+MUST_CHECK enum rc door_start(struct door *d);
+/* Accepts what is in the backlog of the public gate and closes it; returns when that is done. */
+void door_close_public(struct door *d);
+/* There is something new to linger. Any thread. */
+void door_wake(struct door *d);
+/* Closes the gates and joins. Fine when start failed. */
+void door_stop(struct door *d);
+
+#endif

@@ -1,0 +1,41 @@
+/* http/state.h -- what the parts of this floor share: the server and its connections.
+ *
+ * Threads: set before the first thread starts, but for the atomics.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef HTTP_STATE_H
+#define HTTP_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "http/door.h"
+#include "http/server.h"
+#include "http/site.h"
+
+struct http_server {
+    struct flow *flow;
+    const struct http_admin *admin;
+    const struct clock *clock;
+    uint32_t idle_timeout_s, head_timeout_s, body_timeout_s;
+
+    struct site site;
+    struct guard guard;
+    struct linger linger;
+    struct door door;
+    struct worker *workers; /* of the public listener */
+    unsigned worker_count;
+    struct worker admin_worker;
+    uint16_t port, admin_port;
+
+    _Atomic bool is_closing;     /* answers carry `Connection: close` */
+    _Atomic uint32_t in_flight; /* requests whose answer has not been sent yet */
+};
+
+/* One connection, from accepted to closed; libmicrohttpd keeps it as the socket context. */
+struct connection {
+    struct guarded guarded;
+    struct worker *worker;
+};
+
+#endif

@@ -1,0 +1,93 @@
+/* core/frame.c -- rows made ready for streams.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "core/frame.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct str tail = STR_INIT("\n\n");
+
+/* A frame of these bytes whose JSON stands from json_at up to json_end. */
+static struct frame *frame_of_bytes(struct str bytes, size_t json_at, size_t json_end) {
+    if (bytes.n > FRAME_MAX_BYTES)
+        return NULL;
+    struct frame *f = malloc(sizeof *f + bytes.n);
+    if (!f)
+        return NULL;
+    *f = (struct frame){
+        .n = (uint32_t)bytes.n,
+        .json_at = (uint32_t)json_at,
+        .json_n = (uint32_t)(json_end - json_at),
+    };
+    atomic_init(&f->refs, 1);
+    if (bytes.n)
+        memcpy(f->bytes, bytes.p, bytes.n);
+    return f;
+}
+
+/* `id: <seq>\ndata: `; where the JSON begins. */
+static size_t put_head(struct buf *b, uint64_t seq) {
+    buf_put(b, STR("id: "));
+    buf_put_u64(b, seq);
+    buf_put(b, STR("\ndata: "));
+    return b->n;
+}
+
+/* Ends the frame that `b` holds, and frees `b`. */
+static struct frame *finish(struct buf *b, size_t json_at, const struct row_head *head) {
+    size_t json_end = b->n;
+    struct frame *f = NULL;
+    buf_put(b, tail);
+    if (buf_rc(b) == RC_OK)
+        f = frame_of_bytes(buf_str(b), json_at, json_end);
+    if (f) {
+        f->type = head->type;
+        f->seq = head->seq;
+        f->created_at_ms = head->created_at_ms;
+    }
+    buf_done(b);
+    return f;
+}
+
+struct frame *frame_new(const struct row *row) {
+    struct row_head head = {
+        .seq = row->seq, .type = row->type, .created_at_ms = row->created_at_ms};
+    struct buf b;
+    buf_init(&b, FRAME_MAX_BYTES);
+    size_t json_at = put_head(&b, row->seq);
+    row_put(&b, row);
+    return finish(&b, json_at, &head);
+}
+
+struct frame *frame_of_json(const struct row_head *head, struct str json) {
+    struct buf b;
+    buf_init(&b, FRAME_MAX_BYTES);
+    size_t json_at = put_head(&b, head->seq);
+    buf_put(&b, json);
+    return finish(&b, json_at, head);
+}
+
+struct frame *frame_of_event(uint64_t seq, struct str bytes) {
+    struct frame *f = frame_of_bytes(bytes, 0, 0);
+    if (f)
+        f->seq = seq;
+    return f;
+}
+
+struct frame *frame_ref(struct frame *f) {
+    /* Relaxed: who refs holds a reference already. */
+    (void)atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+    return f;
+}
+
+void frame_unref(struct frame *f) {
+    /* The last one must see what the others did before they let go. */
+    if (f && atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1)
+        free(f);
+}
+
+struct str frame_json(const struct frame *f) {
+    return (struct str){f->bytes + f->json_at, f->json_n};
+}

@@ -1,0 +1,37 @@
+/* core/page.c -- rows in order, as one read of an inbox gave them.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "core/page.h"
+
+#include <stdlib.h>
+
+enum { FIRST_ROWS = 8 }; /* a power of two */
+
+void page_done(struct page *p) {
+    for (size_t i = 0; i < p->n; i++)
+        frame_unref(p->rows[i]);
+    free(p->rows);
+    p->rows = NULL;
+    p->n = 0;
+}
+
+/* The array has room for the next power of two, so it is full when n is one. */
+static enum rc make_room(struct page *p) {
+    if (p->n != 0 && (p->n < FIRST_ROWS || (p->n & (p->n - 1)) != 0))
+        return RC_OK;
+    size_t room = p->n ? 2 * p->n : FIRST_ROWS;
+    struct frame **rows = reallocarray(p->rows, room, sizeof *rows);
+    if (!rows)
+        return RC_NO_MEMORY;
+    p->rows = rows;
+    return RC_OK;
+}
+
+enum rc page_add_take(struct page *p, struct frame *f) {
+    enum rc rc = make_room(p);
+    if (rc == RC_OK)
+        p->rows[p->n++] = f;
+    else
+        frame_unref(f);
+    return rc;
+}

@@ -1,0 +1,110 @@
+/* core/quota.c -- token buckets in a table of small sets.
+ *
+ * A bucket is kept as its debt: what it lacks to be full, in units of which a token has
+ * UNITS_PER_TOKEN and `per_minute` come back each millisecond; so nothing is ever rounded. A bucket
+ * without debt is full, which is what an unknown key has, and so its place is free.
+ * A key may stand only in its set of SET_SIZE places: they are the few that are looked at.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "core/quota.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { SET_SIZE = 16, MS_PER_MINUTE = 60000, UNITS_PER_TOKEN = MS_PER_MINUTE };
+
+struct bucket {
+    uint64_t key, debt; /* as of at_ms; debt 0: a free place */
+    uint64_t at_ms;
+};
+
+struct quota {
+    pthread_mutex_t lock; /* guards the buckets */
+    uint64_t per_minute;
+    size_t sets, set_size;
+    struct bucket *buckets; /* NULL when there is no limit */
+};
+
+struct quota *quota_new(uint32_t per_minute, size_t max_keys) {
+    struct quota *q = calloc(1, sizeof *q);
+    if (!q)
+        return NULL;
+    pthread_mutex_init(&q->lock, NULL);
+    q->per_minute = per_minute;
+    if (per_minute == 0)
+        return q;
+    if (max_keys == 0)
+        max_keys = 1;
+    q->set_size = max_keys < SET_SIZE ? max_keys : SET_SIZE;
+    q->sets = max_keys / q->set_size;
+    q->buckets = calloc(q->sets, q->set_size * sizeof *q->buckets);
+    if (!q->buckets) {
+        quota_free(q);
+        return NULL;
+    }
+    return q;
+}
+
+void quota_free(struct quota *q) {
+    if (!q)
+        return;
+    free(q->buckets);
+    pthread_mutex_destroy(&q->lock);
+    free(q);
+}
+
+/* Lets come back what came back since. A clock read before at_ms (by another thread) counts as
+ * at_ms. */
+static void refill(const struct quota *q, struct bucket *b, uint64_t now_ms) {
+    if (now_ms <= b->at_ms)
+        return;
+    uint64_t elapsed_ms = now_ms - b->at_ms;
+    b->at_ms = now_ms;
+    if (elapsed_ms >= MS_PER_MINUTE || elapsed_ms * q->per_minute >= b->debt)
+        b->debt = 0;
+    else
+        b->debt -= elapsed_ms * q->per_minute;
+}
+
+/* Holds q->lock. The key's bucket, refilled; else the place of its set with the least debt. */
+static struct bucket *look(struct quota *q, uint64_t key, uint64_t now_ms) {
+    struct bucket *set = &q->buckets[key % q->sets * q->set_size], *least = set;
+    for (size_t i = 0; i < q->set_size; i++) {
+        refill(q, &set[i], now_ms);
+        if (set[i].debt > 0 && set[i].key == key)
+            return &set[i];
+        if (set[i].debt < least->debt)
+            least = &set[i];
+    }
+    return least;
+}
+
+enum rc quota_take(struct quota *q, uint64_t key, uint64_t now_ms, uint32_t *retry_s) {
+    if (q->per_minute == 0)
+        return RC_OK;
+    uint64_t most = q->per_minute * UNITS_PER_TOKEN, lacking = 0;
+    pthread_mutex_lock(&q->lock);
+    struct bucket *b = look(q, key, now_ms);
+    if (b->debt == 0 || b->key != key)
+        *b = (struct bucket){.key = key, .at_ms = now_ms};
+    if (b->debt + UNITS_PER_TOKEN > most)
+        lacking = b->debt + UNITS_PER_TOKEN - most;
+    else
+        b->debt += UNITS_PER_TOKEN;
+    pthread_mutex_unlock(&q->lock);
+    if (lacking == 0)
+        return RC_OK;
+    uint64_t units_per_s = q->per_minute * 1000;
+    *retry_s = (uint32_t)((lacking + units_per_s - 1) / units_per_s);
+    return RC_RATE_LIMITED;
+}
+
+uint32_t quota_left(struct quota *q, uint64_t key, uint64_t now_ms) {
+    if (q->per_minute == 0)
+        return UINT32_MAX;
+    pthread_mutex_lock(&q->lock);
+    const struct bucket *b = look(q, key, now_ms);
+    uint64_t debt = b->key == key ? b->debt : 0;
+    pthread_mutex_unlock(&q->lock);
+    return (uint32_t)(q->per_minute - (debt + UNITS_PER_TOKEN - 1) / UNITS_PER_TOKEN);
+}

@@ -1,0 +1,131 @@
+/* flow/caller.c -- who is asking, and whom is it about.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "flow/caller.h"
+
+#include "flow/flow.h"
+
+static enum step user_found(struct flow *flow, struct exchange *ex) {
+    const struct store_find *find = &ex->job.find;
+    if (find->job.rc == RC_NOT_FOUND)
+        return exchange_fail(ex, RC_NOT_FOUND,
+                             find->by_primary ? "No handle is registered for this primary."
+                                              : "Nobody has registered this handle here.");
+    if (find->job.rc != RC_OK)
+        return exchange_fail(ex, find->job.rc, "The store cannot be asked; try again soon.");
+    directory_put(flow->directory, &find->user);
+    ex->user = find->user;
+    return ex->then(flow, ex);
+}
+
+enum step caller_find_user(struct flow *flow, struct exchange *ex, const struct handle *h,
+                           step_fn *then) {
+    ex->then = then;
+    if (directory_by_handle(flow->directory, h, &ex->user))
+        return then(flow, ex);
+    ex->job.find = (struct store_find){.by_primary = false, .handle = *h};
+    return exchange_submit(flow, ex, STORE_FIND, user_found);
+}
+
+enum step caller_find_primary(struct flow *flow, struct exchange *ex, const struct key *k,
+                              step_fn *then) {
+    ex->then = then;
+    if (directory_by_primary(flow->directory, k, &ex->user))
+        return then(flow, ex);
+    ex->job.find = (struct store_find){.by_primary = true, .primary = *k};
+    return exchange_submit(flow, ex, STORE_FIND, user_found);
+}
+
+bool caller_path_handle(struct exchange *ex, struct handle *h, enum step *answer) {
+    enum rc rc = handle_read(ex->arg, h);
+    if (rc != RC_OK)
+        *answer = exchange_fail(ex, rc, handle_advice(rc));
+    return rc == RC_OK;
+}
+
+/* Reads the credential into ex->auth_read and checks its time. RC_OK, or answered. */
+static enum rc read_credential(struct exchange *ex, struct str credential, enum step *answer) {
+    enum rc rc = auth_read(credential, &ex->auth_read);
+    if (rc == RC_MISSING_AUTH)
+        *answer = exchange_fail(ex, rc,
+                                "Sign the request and send X-KEZ-Auth: <unix "
+                                "seconds>:<128 hex digits>.");
+    else if (rc != RC_OK)
+        *answer = exchange_fail(ex, rc,
+                                "The signature must be <unix seconds>:<128 lower-case hex "
+                                "digits>.");
+    if (rc != RC_OK)
+        return rc;
+    rc = auth_check_time(ex->auth_read.at_s, ex->now_ms / 1000, AUTH_WINDOW_S);
+    if (rc != RC_OK)
+        *answer = exchange_fail(ex, rc,
+                                "The signature's time is more than 60 seconds away from "
+                                "this server's clock; set the clock and sign again.");
+    return rc;
+}
+
+/* ex->user has been found, ex->work holds the signed text. */
+static enum step verify(struct exchange *ex, struct flow *flow, step_fn *then) {
+    enum rc rc = buf_rc(&ex->work);
+    if (rc != RC_OK)
+        return exchange_fail(ex, RC_NO_MEMORY, "The server is short of memory; try again soon.");
+    rc = auth_verify(&ex->user.primary, buf_str(&ex->work), ex->auth_read.sig);
+    if (rc != RC_OK)
+        return exchange_fail(ex, rc,
+                             "The signature does not hold for this request and this "
+                             "handle's primary; sign exactly the text of this endpoint.");
+    ex->caller = ex->user;
+    ex->is_signed = true;
+    return then(flow, ex);
+}
+
+static enum step verify_found(struct flow *flow, struct exchange *ex) {
+    return verify(ex, flow, ex->after_verify);
+}
+
+enum step caller_is_owner(struct flow *flow, struct exchange *ex, struct str credential,
+                          put_text_fn *put_text, step_fn *then) {
+    struct handle h;
+    enum step answer;
+    if (!caller_path_handle(ex, &h, &answer) || read_credential(ex, credential, &answer) != RC_OK)
+        return answer;
+    put_text(ex, handle_str(&h), &ex->work);
+    ex->after_verify = then;
+    return caller_find_user(flow, ex, &h, verify_found);
+}
+
+static struct str method_name(enum method m) {
+    switch (m) {
+    case METHOD_POST:
+        return STR("POST");
+    case METHOD_PUT:
+        return STR("PUT");
+    case METHOD_PATCH:
+        return STR("PATCH");
+    case METHOD_DELETE:
+        return STR("DELETE");
+    case METHOD_GET:
+    case METHOD_HEAD: /* signed as GET */
+    case METHOD_OPTIONS:
+    case METHOD_OTHER:
+        break;
+    }
+    return STR("GET");
+}
+
+enum step caller_is_signer(struct flow *flow, struct exchange *ex, step_fn *then) {
+    struct handle h;
+    enum step answer;
+    if (str_is_absent(ex->auth_handle) || str_is_absent(ex->auth))
+        return exchange_fail(ex, RC_MISSING_AUTH,
+                             "Sign the request and send both X-KEZ-Handle and X-KEZ-Auth.");
+    enum rc rc = handle_read(ex->auth_handle, &h);
+    if (rc != RC_OK)
+        return exchange_fail(ex, rc, handle_advice(rc));
+    if (read_credential(ex, ex->auth, &answer) != RC_OK)
+        return answer;
+    auth_put_request(&ex->work, method_name(ex->method), flow->server, ex->target->raw, ex->body,
+                     ex->auth_read.at_text);
+    ex->after_verify = then;
+    return caller_find_user(flow, ex, &h, verify_found);
+}
