@@ -23,8 +23,8 @@ struct link;
 struct pg_result; /* libpq's PGresult */
 
 struct link_config {
-    const char *url;  /* libpq connection string or URI; several hosts are tried in turn */
-    const char *name; /* application_name, unless the URL has one */
+    const char *url;     /* libpq connection string or URI; several hosts are tried in turn */
+    const char *name;    /* application_name, unless the URL has one */
     uint32_t timeout_ms; /* each answer must come within this */
     uint32_t connect_timeout_ms;
 };
@@ -49,7 +49,7 @@ int link_patience_ms(const struct link *l);
 /* All of it in one wait. RC_UNAVAILABLE. */
 MUST_CHECK enum rc link_open(struct link *l);
 
-/* Says why the link is of no use and closes it. `why` is static. */
+/* Says why the link is of no use and closes it. Copies the first line of `why`. */
 void link_refuse(struct link *l, const char *why);
 void link_close(struct link *l);
 
@@ -87,9 +87,10 @@ MUST_CHECK enum rc link_result(struct link *l, struct pg_result **out);
  * was done, link_sqlstate() says why; no results. Otherwise as link_result(). */
 MUST_CHECK enum rc link_collect(struct link *l, size_t n, struct pg_result *results[]);
 void link_clear(size_t n, struct pg_result *results[]);
-/* Five characters of the last error of a statement. */
+/* Five characters of the last error of a statement. What the server says beside may quote what was
+ * sent, and is not kept. */
 const char *link_sqlstate(const struct link *l);
-/* Notes a statement's error for link_sqlstate(), counts and logs it. */
+/* Notes a statement's error for link_sqlstate(), and counts it. */
 void link_note_error(struct link *l, const struct pg_result *failed);
 
 /* Runs SQL of several statements to their end, each answer within within_ms. Not while a pipeline

@@ -46,7 +46,8 @@ struct str buf_str(const struct buf *b);
 /* Adds a NUL that is not counted in n and returns the bytes, valid until the next write; "" when
  * failed. */
 const char *buf_cstr(struct buf *b);
-/* Moves the bytes to the caller, who frees them; the buffer is empty then. */
+/* Moves the bytes to the caller, who frees them; the buffer is empty then. NULL when there was
+ * never a write. */
 char *buf_take(struct buf *b, size_t *n);
 
 #endif

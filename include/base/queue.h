@@ -45,7 +45,8 @@ MUST_CHECK enum rc queue_push_always(struct queue *q, struct queue_item *item);
 /* Detaches items in order, at least one if any waits, up to max_items and max_bytes; NULL when
  * empty. The list ends with next == NULL. Rearms the eventfd. */
 struct queue_item *queue_take(struct queue *q, size_t max_items, size_t max_bytes);
-/* Waits until something waits, the queue is closed, or timeout_ms (< 0: for ever) have passed. */
+/* Waits until something waits, the queue is closed or was rung, a signal came, or timeout_ms (< 0:
+ * for ever) have passed. */
 void queue_wait(struct queue *q, int timeout_ms);
 /* Readable while something waits or the queue is closed. */
 int queue_fd(const struct queue *q);

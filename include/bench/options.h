@@ -59,7 +59,6 @@ const char *options_scenario(enum scenario scenario);
 
 /* RC_OK; RC_CLOSED: only a text was asked for (--help, --version), which is in `say`;
  * RC_MALFORMED: `say` has one line on what is wrong and what is allowed. */
-MUST_CHECK enum rc options_read(int argc, char *const argv[], struct options *out,
-                                struct buf *say);
+MUST_CHECK enum rc options_read(int argc, char *const argv[], struct options *out, struct buf *say);
 
 #endif

@@ -18,12 +18,12 @@ struct poster_config {
     const struct identity *who; /* one for each handle */
     struct inbox *inboxes;
     uint32_t handles;
-    uint32_t max_posts;           /* 0: no such end */
-    uint64_t rate;                /* per second; 0: as fast as answered */
-    uint64_t window_frames;       /* that may be under way; 0: any number */
-    const uint64_t *frames_come;  /* how many have come */
-    uint64_t begin_ns, end_ns;    /* end_ns: UINT64_MAX when there is none */
-    uint64_t measure_from_ns;     /* posts before it do not count for rate and latency */
+    uint32_t max_posts;          /* 0: no such end */
+    uint64_t rate;               /* per second; 0: as fast as answered */
+    uint64_t window_frames;      /* that may be under way; 0: any number */
+    const uint64_t *frames_come; /* how many have come */
+    uint64_t begin_ns, end_ns;   /* end_ns: UINT64_MAX when there is none */
+    uint64_t measure_from_ns;    /* posts before it do not count for rate and latency */
     bool is_signed, has_ids;
 };
 

@@ -15,7 +15,7 @@
 
 struct sendloop {
     pid_t pid;
-    int go_fd, done_fd;
+    int fd; /* to talk to it */
     unsigned short port;
 };
 

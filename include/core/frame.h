@@ -24,6 +24,9 @@ struct frame {
     enum row_type type;
     uint64_t seq;
     int64_t created_at_ms;
+    /* epoch_tag() of the history that the row stands in, 0: not known. Whoever makes the frame sets
+     * it before sharing. */
+    uint64_t epoch_tag;
     char bytes[]; /* `id: <seq>\ndata: <json>\n\n` */
 };
 

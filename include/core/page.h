@@ -15,6 +15,9 @@ struct epoch {
     char text[EPOCH_MAX + 1]; /* "" when none */
 };
 
+/* The same for the same text within this process, another for another; 0 only for "". */
+uint64_t epoch_tag(const struct epoch *e);
+
 /* The state of an inbox as one statement of the store saw it. */
 struct inbox_head {
     uint64_t head;  /* seq of the newest row, 0 when there never was one */

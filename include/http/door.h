@@ -3,7 +3,7 @@
  * Each http thread is a daemon of libmicrohttpd of its own, without a listening socket.
  * (MHD_quiesce_daemon() of a daemon with a thread pool races with its workers over the listening
  * socket, and the loser aborts the process: about one time in 2,500 under load, in 0.9.75 and in
- * 1.0.1.) The same thread sweeps the guard and reads what lingers.
+ * 1.0.1.) The same thread sweeps the guard and reads the leftovers.
  *
  * At the limit of connections nothing is accepted: the rest waits in the kernel's backlog.
  *
@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/rc.h"
 #include "http/guard.h"
-#include "http/linger.h"
+#include "http/leftover.h"
 
 struct MHD_Daemon;
 struct http_server;
@@ -47,7 +47,7 @@ enum { GATE_PUBLIC, GATE_ADMIN, GATE_COUNT };
 struct door {
     struct gate gates[GATE_COUNT]; /* the door thread's, once it runs */
     struct guard *guard;
-    struct linger *linger;
+    struct leftovers *leftovers;
     const struct clock *clock;
     int wake_fd;
     bool runs;
@@ -57,14 +57,18 @@ struct door {
     bool stops, closes, is_closed; /* under lock */
 };
 
-/* The caller has set gates, guard, linger and clock; gates[].fd are the door's from here on, also
- * when it fails. RC_IO. */
+/* All gates closed. RC_IO. */
+MUST_CHECK enum rc door_init(struct door *d, struct guard *guard, struct leftovers *leftovers,
+                             const struct clock *clock);
+/* The caller has set the gates; their descriptors are the door's from here on, also when it fails.
+ * RC_IO. */
 MUST_CHECK enum rc door_start(struct door *d);
 /* Accepts what is in the backlog of the public gate and closes it; returns when that is done. */
 void door_close_public(struct door *d);
-/* There is something new to linger. Any thread. */
+/* There is a new leftover. Any thread, until door_done(). */
 void door_wake(struct door *d);
-/* Closes the gates and joins. Fine when start failed. */
+/* Joins the thread, if it runs, and closes the gates. */
 void door_stop(struct door *d);
+void door_done(struct door *d);
 
 #endif

@@ -16,10 +16,10 @@
 #include "wire/target.h"
 
 struct site {
-    int root_fd;         /* -1: there is no folder */
-    char *root_path;     /* resolved */
-    uint32_t max_bytes;  /* a larger file is not served */
-    bool lacks_openat2;  /* an old kernel or a strict sandbox: the path is checked after opening */
+    int root_fd;        /* -1: there is no folder */
+    char *root_path;    /* resolved */
+    uint32_t max_bytes; /* a larger file is not served */
+    bool lacks_openat2; /* an old kernel or a strict sandbox: the path is checked after opening */
 };
 
 enum { SITE_ETAG_MAX = 48 };

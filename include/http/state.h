@@ -21,14 +21,14 @@ struct http_server {
 
     struct site site;
     struct guard guard;
-    struct linger linger;
+    struct leftovers leftovers;
     struct door door;
     struct worker *workers; /* of the public listener */
     unsigned worker_count;
     struct worker admin_worker;
     uint16_t port, admin_port;
 
-    _Atomic bool is_closing;     /* answers carry `Connection: close` */
+    _Atomic bool is_closing;    /* answers carry `Connection: close` */
     _Atomic uint32_t in_flight; /* requests whose answer has not been sent yet */
 };
 

@@ -36,6 +36,8 @@ struct shard_io {
     int (*add)(void *arg, int fd, uint64_t id);
     /* Asks for shard_writable(), or no longer. */
     void (*want_write)(void *arg, int fd, uint64_t id, bool on);
+    /* Bytes sent that the client has not taken yet; -1: unknown. */
+    int64_t (*untaken)(void *arg, int fd);
     /* No more bytes will be sent: the client sees the end. */
     void (*finish)(void *arg, int fd);
     void (*close)(void *arg, int fd);

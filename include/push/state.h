@@ -11,6 +11,7 @@
 #include "base/table.h"
 #include "core/cursor.h"
 #include "core/outbox.h"
+#include "core/recent.h"
 #include "core/timers.h"
 #include "push/shard.h"
 #include "push/slots.h"
@@ -29,16 +30,26 @@ struct topic {
     uint64_t id;            /* in shard.topics */
     struct handle handle;
     struct epoch epoch; /* "" until the first read */
+    uint64_t epoch_tag; /* of it */
     uint32_t epoch_no;  /* rises when the epoch changes; a stream notes that of its position */
     uint32_t live;      /* streams on the live path */
+    uint32_t reading;   /* streams that wait for a page */
     uint64_t inbox;
     struct cursor cursor;
+    struct recent recent; /* rows that passed by while a stream waits for a page */
     struct list streams;
     struct list joining; /* in shard.joining until the barrier */
     struct want want;
     uint64_t ticket; /* of the barrier it waits for; 0 when subscribed */
     uint64_t active_ms;
-    bool hole_armed; /* a HOLE timer is under way */
+    bool hole_armed;  /* a HOLE timer is under way */
+    bool look_wanted; /* in shard.looks */
+};
+
+/* What a topic knew when a question about it was sent to the store. */
+struct topic_note {
+    uint64_t cursor_at, heard;
+    uint32_t epoch_no;
 };
 
 enum stream_state {
@@ -59,6 +70,7 @@ struct stream {
     uint64_t position;     /* the last seq sent, or in the outbox */
     uint64_t sent_ms;      /* when the socket last took a byte */
     uint32_t epoch_no;     /* the topic's, when the position was taken; 0 before the first read */
+    int64_t untaken;       /* bytes that the client had not taken when last looked at, if blocked */
     int fd;
     enum stream_state state;
     bool is_ready;              /* `ready` was said */
@@ -74,15 +86,16 @@ struct read_job {
     struct push_read read;
     uint64_t owner; /* id of the topic or stream */
     bool of_topic;
-    uint64_t cursor_at, heard; /* the topic's cursor when it was sent */
     uint64_t topic;
+    struct topic_note note;
 };
 
 /* Heads under way. */
 struct heads_job {
     struct push_heads heads;
     bool of_sweep;
-    uint64_t *topics, *cursor_at, *heard; /* as of sending, heads.n each */
+    uint64_t *topics; /* heads.n of each */
+    struct topic_note *notes;
 };
 
 enum sweep_phase { SWEEP_ACTIVE, SWEEP_REST, SWEEP_IDLE };
@@ -152,14 +165,18 @@ struct topic *topic_enter(struct shard *sh, const struct user *user);
 /* Drops the topic when its last stream is gone. */
 void topic_leave(struct shard *sh, struct topic *t);
 void topic_row(struct shard *sh, struct topic *t, uint64_t seq, struct frame *frame);
-/* A head was read that was asked for when the cursor stood as given. */
-void topic_observe(struct shard *sh, struct topic *t, const struct inbox_head *at,
-                   uint64_t cursor_at, uint64_t heard);
+struct topic_note topic_note(const struct topic *t);
+/* A head was read that was asked for when the topic knew what `note` says. False: the epoch has
+ * changed since, and the answer may be of before; nothing was done, the question is open. */
+bool topic_observe(struct shard *sh, struct topic *t, const struct inbox_head *at,
+                   const struct topic_note *note);
 void topic_page(struct shard *sh, struct topic *t, const struct read_job *job);
 /* The inbox is not there any more: every stream finds out by its own read. */
 void topic_gone(struct shard *sh, struct topic *t);
 /* A live stream is needed to hear of every row: the cursor waits for it from here on. */
 void topic_went_live(struct shard *sh, struct topic *t, uint64_t position);
+/* Whether a stream at `position` can be brought up to the cursor without the store. */
+bool topic_leads_on(const struct topic *t, uint64_t position);
 void topic_hole_due(struct shard *sh, struct topic *t);
 
 /* stream.c */

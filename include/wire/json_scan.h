@@ -18,16 +18,16 @@
 enum { JSON_MAX_DEPTH = 64 };
 
 enum json_token {
-    JSON_BAD, /* not JSON, not UTF-8, or too deep; the scan is over */
-    JSON_OBJECT,
-    JSON_OBJECT_END,
-    JSON_ARRAY,
-    JSON_ARRAY_END,
-    JSON_NAME,
-    JSON_STRING,
-    JSON_NUMBER,
-    JSON_LITERAL, /* true, false, null */
-    JSON_DONE,    /* the whole text was one value */
+    SCAN_BAD, /* not JSON, not UTF-8, or too deep; the scan is over */
+    SCAN_OBJECT,
+    SCAN_OBJECT_END,
+    SCAN_ARRAY,
+    SCAN_ARRAY_END,
+    SCAN_NAME,
+    SCAN_STRING,
+    SCAN_NUMBER,
+    SCAN_LITERAL, /* true, false, null */
+    SCAN_DONE,    /* the whole text was one value */
 };
 
 struct json_scan {

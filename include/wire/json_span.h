@@ -46,7 +46,7 @@ void json_compact(struct str text, struct buf *out);
 char json_kind(struct str value);
 
 /* What json_decode() met on the way. */
-enum { JSON_LONE_SURROGATE = 1, JSON_NUL = 2 };
+enum { JSON_HAS_LONE_SURROGATE = 1, JSON_HAS_NUL = 2 };
 
 /* Appends the text of a raw string or name in UTF-8; a lone surrogate is written as if it were a
  * character (three bytes), so that two names are equal exactly when their code units are. Never
@@ -55,7 +55,7 @@ unsigned json_decode(struct str raw, struct buf *out);
 
 /* Decodes a raw string value into UTF-8. RC_MALFORMED: not a string, a lone surrogate, or U+0000.
  * RC_TOO_LARGE: over the limit of `out`. RC_NO_MEMORY. */
-MUST_CHECK enum rc json_string(struct str value, struct buf *out);
+MUST_CHECK enum rc json_utf8(struct str value, struct buf *out);
 
 /* Reads a raw number value that is an integer from 0 to max without sign, fraction or exponent.
  * RC_MALFORMED: not such a number. RC_TOO_LARGE: over max. */

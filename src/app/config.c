@@ -8,10 +8,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/sources.h"
+
+enum { CONNECTIONS_LEAST = 64, CONNECTIONS_MOST = 4096 }; /* when nobody says how many */
 
 static enum rc no_memory(struct buf *why) {
     buf_put(why, STR("out of memory"));
@@ -159,7 +162,20 @@ static enum rc derive_sig_server(struct config *c, struct buf *why) {
     return is_whole ? RC_OK : no_memory(why);
 }
 
+/* A quarter of the descriptors that the process may have; the streams get most of the others. */
+static uint32_t usual_connections(void) {
+    struct rlimit limit;
+    uint64_t quarter = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max / 4 : 0;
+    return quarter < CONNECTIONS_LEAST  ? CONNECTIONS_LEAST
+           : quarter > CONNECTIONS_MOST ? CONNECTIONS_MOST
+                                        : (uint32_t)quarter;
+}
+
 static enum rc derive(struct config *c, struct buf *why) {
+    if (c->push.max_streams_handle == 0)
+        c->push.max_streams_handle = UINT32_MAX;
+    if (c->http.max_connections == 0)
+        c->http.max_connections = usual_connections();
     if (c->push.shards == 0)
         c->push.shards = cores(BUS_SHARDS_MAX);
     if (c->http.threads == 0)

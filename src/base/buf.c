@@ -11,6 +11,9 @@
 enum { FIRST_BYTES = 128 };
 
 void buf_init(struct buf *b, size_t max_bytes) {
+    /* A quarter of the address space, so that no sum or doubling below can overflow. */
+    if (max_bytes > SIZE_MAX / 4)
+        max_bytes = SIZE_MAX / 4;
     *b = (struct buf){.max_bytes = max_bytes, .rc = RC_OK};
 }
 
@@ -83,7 +86,7 @@ void buf_put_i64(struct buf *b, int64_t value) {
 }
 
 void buf_put_hex(struct buf *b, const void *bytes, size_t n) {
-    char *to = n > SIZE_MAX / 2 ? NULL : buf_reserve(b, 2 * n);
+    char *to = buf_reserve(b, n > SIZE_MAX / 2 ? SIZE_MAX : 2 * n);
     if (to) {
         str_put_hex(bytes, n, to);
         b->n += 2 * n;
@@ -95,7 +98,8 @@ void buf_putf(struct buf *b, const char *format, ...) {
     va_start(args, format);
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
-    char *to = n < 0 ? NULL : buf_reserve(b, (size_t)n);
+    /* n < 0: over INT_MAX bytes (or wide characters, which nobody prints here). */
+    char *to = buf_reserve(b, n < 0 ? SIZE_MAX : (size_t)n);
     if (to) {
         (void)vsnprintf(to, (size_t)n + 1, format, again);
         b->n += (size_t)n;

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/hash.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,11 @@ static uint64_t process_key[2];
 static pthread_once_t key_drawn = PTHREAD_ONCE_INIT;
 
 static void draw_key(void) {
-    if (getrandom(process_key, sizeof process_key, 0) != (ssize_t)sizeof process_key)
+    ssize_t n;
+    do
+        n = getrandom(process_key, sizeof process_key, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)sizeof process_key)
         abort(); /* a kernel without randomness: nothing here is safe then */
 }
 

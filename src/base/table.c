@@ -9,6 +9,9 @@ enum { LEAST_BUCKETS = 16 };
 
 enum rc table_init(struct table *t, size_t expected) {
     size_t size = LEAST_BUCKETS;
+    *t = (struct table){0};
+    if (expected > SIZE_MAX / 2 / sizeof *t->buckets)
+        return RC_NO_MEMORY;
     while (size < expected)
         size *= 2;
     *t = (struct table){.buckets = calloc(size, sizeof *t->buckets), .mask = size - 1};

@@ -133,9 +133,12 @@ static struct entry *make_room(struct directory *d) {
 void directory_put(struct directory *d, const struct user *u) {
     uint64_t of_handle = hash_handle(&u->handle), of_primary = hash_primary(&u->primary);
     pthread_mutex_lock(&d->lock);
-    drop(d, find_handle(d, of_handle, &u->handle));
-    drop(d, find_primary(d, of_primary, &u->primary));
-    struct entry *e = make_room(d);
+    struct entry *e = find_handle(d, of_handle, &u->handle);
+    drop(d, e);
+    struct entry *other = find_primary(d, of_primary, &u->primary);
+    drop(d, other);
+    if (!e)
+        e = other ? other : make_room(d);
     /* Not used yet: an entry that nobody asks for again goes at the hand's first visit. */
     *e = (struct entry){.inbox = u->inbox, .handle = u->handle, .primary = u->primary};
     table_add(&d->by_handle, of_handle, &e->by_handle);

@@ -27,8 +27,15 @@ static struct frame *frame_of_bytes(struct str bytes, size_t json_at, size_t jso
     return f;
 }
 
-/* `id: <seq>\ndata: `; where the JSON begins. */
-static size_t put_head(struct buf *b, uint64_t seq) {
+/* What a row's JSON and the frame around it take beside envelope and data; a guess, so that the
+ * buffer seldom grows twice. */
+enum { USUAL_REST_BYTES = 320 };
+
+/* `id: <seq>\ndata: `; where the JSON begins. payload_n: bytes that are known to follow. */
+static size_t begin(struct buf *b, uint64_t seq, size_t payload_n) {
+    buf_init(b, FRAME_MAX_BYTES);
+    if (payload_n < FRAME_MAX_BYTES - USUAL_REST_BYTES)
+        (void)buf_reserve(b, payload_n + USUAL_REST_BYTES);
     buf_put(b, STR("id: "));
     buf_put_u64(b, seq);
     buf_put(b, STR("\ndata: "));
@@ -55,16 +62,14 @@ struct frame *frame_new(const struct row *row) {
     struct row_head head = {
         .seq = row->seq, .type = row->type, .created_at_ms = row->created_at_ms};
     struct buf b;
-    buf_init(&b, FRAME_MAX_BYTES);
-    size_t json_at = put_head(&b, row->seq);
+    size_t json_at = begin(&b, row->seq, row->envelope.n + row->data.n);
     row_put(&b, row);
     return finish(&b, json_at, &head);
 }
 
 struct frame *frame_of_json(const struct row_head *head, struct str json) {
     struct buf b;
-    buf_init(&b, FRAME_MAX_BYTES);
-    size_t json_at = put_head(&b, head->seq);
+    size_t json_at = begin(&b, head->seq, json.n);
     buf_put(&b, json);
     return finish(&b, json_at, head);
 }

@@ -5,7 +5,13 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
+
 enum { FIRST_ROWS = 8 }; /* a power of two */
+
+uint64_t epoch_tag(const struct epoch *e) {
+    return e->text[0] == '\0' ? 0 : hash_str(str_of(e->text)) | 1;
+}
 
 void page_done(struct page *p) {
     for (size_t i = 0; i < p->n; i++)

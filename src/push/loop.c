@@ -7,12 +7,14 @@
 #include "push/loop.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,6 +88,12 @@ static void io_want_write(void *arg, int fd, uint64_t id, bool on) {
     struct epoll_event event = {.events = EPOLLRDHUP | (on ? EPOLLOUT : 0u), .data.u64 = id};
     if (epoll_ctl(l->epoll, EPOLL_CTL_MOD, fd, &event) < 0)
         log_error("push epoll_ctl failed errno=%d", errno);
+}
+
+static int64_t io_untaken(void *arg, int fd) {
+    int bytes;
+    (void)arg;
+    return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -1 : bytes;
 }
 
 static void io_finish(void *arg, int fd) {
@@ -207,7 +215,7 @@ enum rc loop_start(unsigned index, const struct push_config *config, const struc
         free(l);
         return rc;
     }
-    struct shard_io io = {l, io_send, io_add, io_want_write, io_finish, io_close};
+    struct shard_io io = {l, io_send, io_add, io_want_write, io_untaken, io_finish, io_close};
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = QUEUE_ID};
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->shard = shard_new(index, config, ops, &io, owner, clock);

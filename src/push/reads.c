@@ -14,14 +14,25 @@ void reads_want(struct shard *sh, struct want *w) {
     if (w->state != WANT_NONE)
         return;
     w->state = WANT_QUEUED;
-    list_add(&sh->wants, &w->link);
+    /* A hole keeps all live streams of its topic waiting: it goes first. */
+    list_add(w->of_topic ? sh->wants.next : &sh->wants, &w->link);
+    if (!w->of_topic)
+        stream_of(w)->topic->reading++;
+}
+
+static void set_none(struct want *w) {
+    if (w->state != WANT_NONE && !w->of_topic)
+        stream_of(w)->topic->reading--;
+    w->state = WANT_NONE;
 }
 
 void reads_forget(struct shard *sh, struct want *w) {
     (void)sh;
     if (w->state == WANT_QUEUED)
         list_remove(&w->link);
-    w->state = WANT_NONE;
+    set_none(w);
+    if (!w->of_topic && stream_of(w)->topic->reading == 0)
+        recent_clear(&stream_of(w)->topic->recent);
 }
 
 static struct read_job *job_for(struct shard *sh, struct want *w) {
@@ -32,8 +43,7 @@ static struct read_job *job_for(struct shard *sh, struct want *w) {
     job->of_topic = w->of_topic;
     job->owner = w->of_topic ? t->id : stream_of(w)->id;
     job->topic = t->id;
-    job->cursor_at = t->cursor.at;
-    job->heard = t->cursor.heard;
+    job->note = topic_note(t);
     job->read = (struct push_read){
         .shard = sh->index,
         .inbox = t->inbox,
@@ -71,7 +81,7 @@ void reads_pump(struct shard *sh) {
 /* The store could not answer: the same read again, a little later. */
 static void try_again(struct shard *sh, struct want *w) {
     pause_reads(sh);
-    w->state = WANT_NONE;
+    set_none(w);
     reads_want(sh, w);
 }
 
@@ -86,7 +96,7 @@ void shard_read_done(struct shard *sh, struct push_read *read) {
         if (read->rc != RC_OK && read->rc != RC_NOT_FOUND) {
             try_again(sh, w);
         } else {
-            w->state = WANT_NONE;
+            set_none(w);
             if (s)
                 stream_page(sh, s, job);
             else if (read->rc == RC_OK)
@@ -95,6 +105,9 @@ void shard_read_done(struct shard *sh, struct push_read *read) {
                 topic_gone(sh, t);
         }
     }
+    t = slots_get(&sh->topics, job->topic);
+    if (t && t->reading == 0)
+        recent_clear(&t->recent);
     page_done(&read->page);
     free(job);
 }

@@ -51,7 +51,7 @@ void stream_end(struct shard *sh, struct stream *s, enum stream_end why) {
 
 /* Wants a read as soon as all that waits is out. */
 static void read_on(struct shard *sh, struct stream *s) {
-    if (s->state == STREAM_READING && !s->outbox && !s->is_dirty)
+    if (s->state == STREAM_READING && !s->outbox && !s->is_dirty && !s->is_blocked)
         reads_want(sh, &s->want);
 }
 
@@ -73,11 +73,12 @@ static enum rc mark_dirty(struct shard *sh, struct stream *s) {
 }
 
 static enum rc put(struct shard *sh, struct stream *s, struct frame *frame) {
+    /* In this order: an outbox that nobody will flush would hold the stream up for ever. */
+    if (mark_dirty(sh, s) != RC_OK)
+        return RC_NO_MEMORY;
     if (!s->outbox)
         s->outbox = outbox_new(sh->config.outbox_frames, sh->config.outbox_bytes);
-    if (!s->outbox || mark_dirty(sh, s) != RC_OK)
-        return RC_NO_MEMORY;
-    return outbox_push(s->outbox, frame);
+    return s->outbox ? outbox_push(s->outbox, frame) : RC_NO_MEMORY;
 }
 
 /* An event that is not a row. False: no memory; the stream cannot go on truthfully. */
@@ -220,26 +221,41 @@ static bool check_continuity(struct shard *sh, struct stream *s, const struct in
 }
 
 /* Takes the rows that follow its position, as many as fit; the topic hears of all of them. */
-static void take_rows(struct shard *sh, struct stream *s, const struct page *page) {
-    bool room = true;
+static enum rc take_rows(struct shard *sh, struct stream *s, const struct page *page) {
+    enum rc rc = RC_OK;
     for (size_t i = 0; i < page->n; i++) {
         struct frame *row = page->rows[i];
-        if (room && row->seq == s->position + 1) {
-            room = put(sh, s, row) == RC_OK;
-            if (room)
+        if (rc == RC_OK && row->seq == s->position + 1) {
+            rc = put(sh, s, row);
+            if (rc == RC_OK)
                 s->position = row->seq;
         }
         topic_row(sh, s->topic, row->seq, row);
     }
+    return rc == RC_FULL ? RC_OK : rc;
 }
 
-static void go_live(struct shard *sh, struct stream *s, const struct inbox_head *at) {
+/* At the head of its page: the rows that passed by while the page was on its way follow from
+ * memory, and the stream is live. If not all of them are there, it reads on. */
+static void catch_up(struct shard *sh, struct stream *s, const struct inbox_head *at) {
+    struct topic *t = s->topic;
+    struct frame *row;
+    if (!topic_leads_on(t, s->position)) {
+        read_on(sh, s);
+        return;
+    }
     if (!s->is_ready && !say_ready(sh, s, at)) {
         stream_end(sh, s, END_ERROR);
         return;
     }
+    while ((row = recent_get(&t->recent, s->position + 1)) && put(sh, s, row) == RC_OK)
+        s->position = row->seq;
+    if (s->position < t->cursor.at) {
+        read_on(sh, s);
+        return;
+    }
     s->state = STREAM_LIVE;
-    topic_went_live(sh, s->topic, s->position);
+    topic_went_live(sh, t, s->position);
 }
 
 void stream_page(struct shard *sh, struct stream *s, struct read_job *job) {
@@ -250,14 +266,16 @@ void stream_page(struct shard *sh, struct stream *s, struct read_job *job) {
         stream_end(sh, s, END_DRAINED);
         return;
     }
-    topic_observe(sh, s->topic, &page->at, job->cursor_at, job->heard);
-    if (!check_continuity(sh, s, &page->at)) {
+    if (!topic_observe(sh, s->topic, &page->at, &job->note)) {
+        read_on(sh, s);
+        return;
+    }
+    if (!check_continuity(sh, s, &page->at) || take_rows(sh, s, page) != RC_OK) {
         stream_end(sh, s, END_ERROR);
         return;
     }
-    take_rows(sh, s, page);
-    if (s->position >= page->at.head && s->position >= s->topic->cursor.at)
-        go_live(sh, s, &page->at);
+    if (s->position >= page->at.head)
+        catch_up(sh, s, &page->at);
     else
         read_on(sh, s);
 }
@@ -266,6 +284,8 @@ static void set_blocked(struct shard *sh, struct stream *s, bool blocked) {
     if (s->is_blocked == blocked)
         return;
     s->is_blocked = blocked;
+    if (blocked)
+        s->untaken = sh->io.untaken(sh->io.arg, s->fd);
     sh->io.want_write(sh->io.arg, s->fd, s->id, blocked);
 }
 
@@ -343,9 +363,18 @@ void stream_drain(struct shard *sh, struct stream *s) {
 
 static uint32_t silence_allowed_ms(const struct shard *sh, const struct stream *s) {
     uint32_t spread = sh->config.keep_alive_spread_ms;
+    if (spread > sh->config.keep_alive_ms)
+        spread = sh->config.keep_alive_ms;
     /* Visits are a walk apart, so the earlier half of the spread is aimed at. */
     uint32_t step = (uint32_t)((s->id * 2654435761u) >> 7) % (spread + 1);
     return sh->config.keep_alive_ms - spread + step;
+}
+
+/* The socket is full, but its client may still be taking what is in it. */
+static bool is_taking(struct shard *sh, struct stream *s) {
+    int64_t before = s->untaken;
+    s->untaken = sh->io.untaken(sh->io.arg, s->fd);
+    return s->untaken < before;
 }
 
 void stream_visit(struct shard *sh, struct stream *s) {
@@ -356,7 +385,9 @@ void stream_visit(struct shard *sh, struct stream *s) {
         return;
     }
     if (s->is_blocked) {
-        if (silence >= sh->config.stall_ms)
+        if (is_taking(sh, s))
+            s->sent_ms = sh->now_ms;
+        else if (silence >= sh->config.stall_ms)
             stream_end(sh, s, END_STALLED);
         return;
     }

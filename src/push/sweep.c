@@ -14,24 +14,26 @@ enum { CHUNK_MAX = 512 };
 
 static struct heads_job *heads_new(struct shard *sh, size_t n) {
     struct heads_job *job = calloc(1, sizeof *job);
-    uint64_t *numbers = calloc(4 * n, sizeof *numbers);
+    uint64_t *numbers = calloc(2 * n, sizeof *numbers);
     struct inbox_head *heads = calloc(n, sizeof *heads);
-    if (!job || !numbers || !heads) {
+    struct topic_note *notes = calloc(n, sizeof *notes);
+    if (!job || !numbers || !heads || !notes) {
         free(job);
         free(numbers);
         free(heads);
+        free(notes);
         return NULL;
     }
     job->heads = (struct push_heads){.shard = sh->index, .inboxes = numbers, .heads = heads};
     job->topics = numbers + n;
-    job->cursor_at = numbers + 2 * n;
-    job->heard = numbers + 3 * n;
+    job->notes = notes;
     return job;
 }
 
 static void heads_free(struct heads_job *job) {
     free(job->heads.inboxes);
     free(job->heads.heads);
+    free(job->notes);
     free(job);
 }
 
@@ -39,13 +41,12 @@ static void heads_add(struct heads_job *job, const struct topic *t) {
     size_t i = job->heads.n++;
     job->heads.inboxes[i] = t->inbox;
     job->topics[i] = t->id;
-    job->cursor_at[i] = t->cursor.at;
-    job->heard[i] = t->cursor.heard;
+    job->notes[i] = topic_note(t);
 }
 
 /* Asks, or frees the job. */
 static bool heads_ask(struct shard *sh, struct heads_job *job) {
-    if (job->heads.n > 0 && sh->ops.heads(sh->ops.arg, &job->heads) == RC_OK)
+    if (sh->ops.heads(sh->ops.arg, &job->heads) == RC_OK)
         return true;
     heads_free(job);
     return false;
@@ -127,6 +128,8 @@ static void sweep_chunk(struct shard *sh) {
 }
 
 void sweep_look(struct shard *sh, struct topic *t) {
+    if (t->look_wanted)
+        return;
     if (sh->looks_n == sh->looks_cap) {
         size_t cap = sh->looks_cap ? sh->looks_cap * 2 : 64;
         uint64_t *looks = realloc(sh->looks, cap * sizeof *looks);
@@ -136,23 +139,33 @@ void sweep_look(struct shard *sh, struct topic *t) {
         sh->looks_cap = cap;
     }
     sh->looks[sh->looks_n++] = t->id;
+    t->look_wanted = true;
+}
+
+/* Takes looks from `*at` on into one question. False: the store does not take it. */
+static bool look_at_some(struct shard *sh, size_t *at) {
+    struct heads_job *job = heads_new(sh, CHUNK_MAX);
+    for (; *at < sh->looks_n && (!job || job->heads.n < CHUNK_MAX); ++*at) {
+        struct topic *t = slots_get(&sh->topics, sh->looks[*at]);
+        if (t)
+            t->look_wanted = false;
+        if (t && job)
+            heads_add(job, t);
+    }
+    if (job && job->heads.n == 0) {
+        heads_free(job);
+        return true;
+    }
+    return job && heads_ask(sh, job);
 }
 
 static void look(struct shard *sh) {
-    size_t at = 0;
-    while (at < sh->looks_n) {
-        struct heads_job *job = heads_new(sh, CHUNK_MAX);
-        if (!job)
-            break;
-        for (; at < sh->looks_n && job->heads.n < CHUNK_MAX; at++) {
-            struct topic *t = slots_get(&sh->topics, sh->looks[at]);
-            if (t)
-                heads_add(job, t);
-        }
-        if (!heads_ask(sh, job))
-            break;
-    }
+    bool taken = true;
+    for (size_t at = 0; at < sh->looks_n;)
+        taken &= look_at_some(sh, &at);
     sh->looks_n = 0;
+    if (!taken)
+        sweep_start_now(sh); /* which goes on asking */
 }
 
 void sweep_turn(struct shard *sh) {
@@ -175,7 +188,8 @@ static void compare(struct shard *sh, struct heads_job *job, size_t i) {
         topic_gone(sh, t);
         return;
     }
-    topic_observe(sh, t, at, job->cursor_at[i], job->heard[i]);
+    if (!topic_observe(sh, t, at, &job->notes[i]))
+        return; /* whoever saw the new epoch looked later than this */
     if (t->live > 0 && cursor_is_behind(&t->cursor)) {
         stats_add(sweep_behind, 1);
         reads_want(sh, &t->want);
@@ -191,6 +205,8 @@ void sweep_heads_done(struct shard *sh, struct heads_job *job) {
             compare(sh, job, i);
     } else if (job->of_sweep) {
         give_up(sh);
+    } else {
+        sweep_start_now(sh);
     }
     heads_free(job);
 }

@@ -27,13 +27,14 @@ static void kick_all(struct shard *sh, struct topic *t) {
         stream_kick(sh, stream_of(l));
 }
 
-/* The handle was given up and made anew: nothing known of the old inbox holds. */
-static void rebind(struct shard *sh, struct topic *t, uint64_t inbox) {
-    t->inbox = inbox;
-    t->epoch = (struct epoch){""};
-    t->epoch_no++;
-    kick_all(sh, t);
-    cursor_reset(&t->cursor, 0);
+/* The handle was given up and made anew, perhaps by another: who streams by the old right must
+ * show the new one. The topic goes with its last stream. */
+static void evict(struct shard *sh, struct topic *t) {
+    for (bool last = false; !last;) {
+        struct stream *s = stream_of(t->streams.next);
+        last = s->of_topic.next == &t->streams;
+        stream_end(sh, s, END_DRAINED);
+    }
 }
 
 static struct topic *topic_new(struct shard *sh, const struct user *user) {
@@ -49,6 +50,7 @@ static struct topic *topic_new(struct shard *sh, const struct user *user) {
     list_init(&t->streams);
     list_init(&t->joining);
     cursor_init(&t->cursor, 0);
+    recent_init(&t->recent);
     t->id = slots_add(&sh->topics, t);
     if (t->id == 0 || sh->ops.subscribe(sh->ops.arg, &t->handle) != RC_OK) {
         slots_remove(&sh->topics, t->id);
@@ -60,11 +62,10 @@ static struct topic *topic_new(struct shard *sh, const struct user *user) {
 
 struct topic *topic_enter(struct shard *sh, const struct user *user) {
     struct topic *t = topic_find(sh, &user->handle);
-    if (t) {
-        if (t->inbox != user->inbox)
-            rebind(sh, t, user->inbox);
+    if (t && t->inbox == user->inbox)
         return t;
-    }
+    if (t)
+        evict(sh, t);
     t = topic_new(sh, user);
     if (!t)
         return NULL;
@@ -85,6 +86,7 @@ void topic_leave(struct shard *sh, struct topic *t) {
     reads_forget(sh, &t->want);
     slots_remove(&sh->topics, t->id);
     cursor_done(&t->cursor);
+    recent_clear(&t->recent);
     free(t);
     stats_add(handles_subscribed, -1);
 }
@@ -94,9 +96,21 @@ static void observe_lag(struct shard *sh, const struct frame *frame) {
     stats_observe_us(STATS_commit_to_delivery_seconds, lag_ms > 0 ? (uint64_t)lag_ms * 1000 : 0);
 }
 
+/* For the streams whose page is on its way. */
+static void remember(struct shard *sh, struct topic *t, struct frame *frame) {
+    if (t->reading > 0)
+        recent_add(&t->recent, frame, sh->config.early_frames, sh->config.outbox_bytes);
+}
+
+bool topic_leads_on(const struct topic *t, uint64_t position) {
+    return position >= t->cursor.at ||
+           (recent_get(&t->recent, position + 1) && recent_get(&t->recent, t->cursor.at));
+}
+
 /* The cursor has just moved to this row. */
 static void deliver(struct shard *sh, struct topic *t, struct frame *frame) {
     observe_lag(sh, frame);
+    remember(sh, t, frame);
     for (struct list *l = t->streams.next; l != &t->streams; l = l->next) {
         struct stream *s = stream_of(l);
         if (s->state != STREAM_LIVE)
@@ -124,10 +138,22 @@ void topic_hole_due(struct shard *sh, struct topic *t) {
         reads_want(sh, &t->want);
 }
 
+/* A row of another history than the topic knows: a late one of before a restore, or the first that
+ * this node hears of it. */
+static bool is_foreign(const struct topic *t, const struct frame *frame) {
+    return frame && frame->epoch_tag != 0 && t->epoch_tag != 0 && frame->epoch_tag != t->epoch_tag;
+}
+
 void topic_row(struct shard *sh, struct topic *t, uint64_t seq, struct frame *frame) {
+    if (is_foreign(t, frame)) {
+        sweep_look(sh, t);
+        return;
+    }
     t->active_ms = sh->now_ms;
     if (t->live == 0) { /* nobody to hand it to: those who join will read up to here */
         cursor_jump(&t->cursor, seq);
+        if (frame)
+            remember(sh, t, frame);
         return;
     }
     if (!frame) { /* its body is in the store */
@@ -163,18 +189,25 @@ static void observe_trim(struct shard *sh, struct topic *t, uint64_t first) {
     cursor_jump(&t->cursor, first - 1);
 }
 
-void topic_observe(struct shard *sh, struct topic *t, const struct inbox_head *at,
-                   uint64_t cursor_at, uint64_t heard) {
-    bool other = strcmp(t->epoch.text, at->epoch.text) != 0;
-    if (other && t->epoch.text[0] != '\0')
-        t->epoch_no++;
-    bool anew = other && t->epoch.text[0] != '\0';
-    bool ahead = at->head < cursor_at && at->head < t->cursor.at;
-    if (other)
-        t->epoch = at->epoch;
-    if (anew || ahead) {
-        kick_all(sh, t);
-        cursor_reset(&t->cursor, at->head);
+struct topic_note topic_note(const struct topic *t) {
+    return (struct topic_note){t->cursor.at, t->cursor.heard, t->epoch_no};
+}
+
+/* What was known of the inbox does not hold. The head is looked at once more, because rows may have
+ * passed by unheeded that a page under way is too old to hold. */
+static void start_over(struct shard *sh, struct topic *t, uint64_t head) {
+    kick_all(sh, t);
+    cursor_reset(&t->cursor, head);
+    recent_clear(&t->recent);
+    sweep_look(sh, t);
+}
+
+/* In the epoch that is known. */
+static void observe_head(struct shard *sh, struct topic *t, const struct inbox_head *at,
+                         const struct topic_note *note) {
+    bool comparable = note->epoch_no == t->epoch_no;
+    if (comparable && at->head < note->cursor_at && at->head < t->cursor.at) {
+        start_over(sh, t, at->head);
         return;
     }
     observe_trim(sh, t, at->first);
@@ -182,16 +215,37 @@ void topic_observe(struct shard *sh, struct topic *t, const struct inbox_head *a
         cursor_jump(&t->cursor, at->head);
     cursor_hear(&t->cursor, at->head);
     /* Nothing new was heard since the read was sent, and the store knows of no such rows. */
-    if (heard == t->cursor.heard)
+    if (comparable && note->heard == t->cursor.heard)
         cursor_unhear(&t->cursor, at->head);
+    if (t->live > 0 && cursor_is_behind(&t->cursor))
+        arm_hole(sh, t);
+}
+
+bool topic_observe(struct shard *sh, struct topic *t, const struct inbox_head *at,
+                   const struct topic_note *note) {
+    bool known = t->epoch.text[0] != '\0';
+    if (strcmp(t->epoch.text, at->epoch.text) == 0) {
+        observe_head(sh, t, at, note);
+        return true;
+    }
+    if (note->epoch_no != t->epoch_no)
+        return false;
+    t->epoch = at->epoch;
+    t->epoch_tag = epoch_tag(&t->epoch);
+    t->epoch_no++;
+    if (known)
+        start_over(sh, t, at->head);
+    else
+        observe_head(sh, t, at, note);
+    return true;
 }
 
 void topic_page(struct shard *sh, struct topic *t, const struct read_job *job) {
     const struct page *page = &job->read.page;
-    uint32_t epoch_no = t->epoch_no;
-    topic_observe(sh, t, &page->at, job->cursor_at, job->heard);
-    if (epoch_no != t->epoch_no)
+    if (!topic_observe(sh, t, &page->at, &job->note)) {
+        reads_want(sh, &t->want);
         return;
+    }
     for (size_t i = 0; i < page->n; i++)
         topic_row(sh, t, page->rows[i]->seq, page->rows[i]);
     if (t->live == 0 || !cursor_is_behind(&t->cursor))
@@ -205,10 +259,8 @@ void topic_page(struct shard *sh, struct topic *t, const struct read_job *job) {
 void topic_gone(struct shard *sh, struct topic *t) { kick_all(sh, t); }
 
 void topic_went_live(struct shard *sh, struct topic *t, uint64_t position) {
-    if (t->live++ == 0) {
+    if (t->live++ == 0)
         cursor_jump(&t->cursor, position);
-        return;
-    }
     cursor_hear(&t->cursor, position);
     if (cursor_is_behind(&t->cursor))
         arm_hole(sh, t);

@@ -76,7 +76,7 @@ static enum rc put_name(struct jcs *j) {
     size_t at = j->names.n;
     if (at == 0 && !buf_reserve(&j->names, j->names.max_bytes))
         return buf_rc(&j->names);
-    if (json_decode(j->scan.raw, &j->names) & JSON_LONE_SURROGATE)
+    if (json_decode(j->scan.raw, &j->names) & JSON_HAS_LONE_SURROGATE)
         return RC_MALFORMED;
     struct str name = {j->names.p + at, j->names.n - at};
     end_member(j, &j->levels[j->scan.depth - 1]);
@@ -88,7 +88,7 @@ static enum rc put_name(struct jcs *j) {
 
 static enum rc put_string(struct jcs *j) {
     buf_clear(&j->string);
-    if (json_decode(j->scan.raw, &j->string) & JSON_LONE_SURROGATE)
+    if (json_decode(j->scan.raw, &j->string) & JSON_HAS_LONE_SURROGATE)
         return RC_MALFORMED;
     json_put_string(j->out, buf_str(&j->string));
     return buf_rc(&j->string);
@@ -123,10 +123,13 @@ static enum rc close_object(struct jcs *j) {
     end_member(j, object);
     if (buf_rc(j->out) != RC_OK)
         return buf_rc(j->out);
-    struct member *members = j->members + object->first_member;
     size_t n = j->n - object->first_member;
-    if (n > 1)
-        qsort(members, n, sizeof *members, compare_members);
+    if (n == 0) {
+        buf_put_byte(j->out, '}');
+        return RC_OK;
+    }
+    struct member *members = j->members + object->first_member;
+    qsort(members, n, sizeof *members, compare_members);
     buf_clear(&j->string);
     buf_put_byte(&j->string, '{');
     for (size_t i = 0; i < n; i++) {
@@ -145,29 +148,29 @@ static enum rc close_object(struct jcs *j) {
 
 static enum rc put_token(struct jcs *j, enum json_token token) {
     switch (token) {
-    case JSON_OBJECT:
-    case JSON_ARRAY:
+    case SCAN_OBJECT:
+    case SCAN_ARRAY:
         open_container(j);
         return RC_OK;
-    case JSON_OBJECT_END:
+    case SCAN_OBJECT_END:
         return close_object(j);
-    case JSON_ARRAY_END:
+    case SCAN_ARRAY_END:
         buf_put_byte(j->out, ']');
         return RC_OK;
-    case JSON_NAME:
+    case SCAN_NAME:
         return put_name(j);
-    case JSON_STRING:
+    case SCAN_STRING:
         put_comma(j, j->scan.depth);
         return put_string(j);
-    case JSON_NUMBER:
+    case SCAN_NUMBER:
         put_comma(j, j->scan.depth);
         return put_number(j);
-    case JSON_LITERAL:
+    case SCAN_LITERAL:
         put_comma(j, j->scan.depth);
         buf_put(j->out, j->scan.raw);
         return RC_OK;
-    case JSON_BAD:
-    case JSON_DONE:
+    case SCAN_BAD:
+    case SCAN_DONE:
         break;
     }
     return RC_MALFORMED;
@@ -180,7 +183,7 @@ enum rc jcs_put(struct str json, struct buf *out) {
     buf_init(&j.string, out->max_bytes);
     enum rc rc = RC_OK;
     enum json_token token;
-    while (rc == RC_OK && (token = json_scan_next(&j.scan)) != JSON_DONE) {
+    while (rc == RC_OK && (token = json_scan_next(&j.scan)) != SCAN_DONE) {
         rc = put_token(&j, token);
         if (rc == RC_OK)
             rc = buf_rc(out);
@@ -252,8 +255,9 @@ static void put_zeros(struct buf *out, int n) {
 }
 
 void jcs_put_number(struct buf *out, double value) {
-    if (value == 0) {
-        buf_put_byte(out, '0'); /* -0, too */
+    /* Below 2^53 every whole number is a double of its own, so all its digits count. (-0 is 0.) */
+    if (fabs(value) < 9007199254740992.0 && value == (double)(int64_t)value) {
+        buf_put_i64(out, (int64_t)value);
         return;
     }
     if (value < 0)

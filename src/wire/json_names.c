@@ -32,7 +32,7 @@ static struct json_name_slot *find(struct json_name_slot *slots, size_t mask,
 }
 
 static enum rc grow(struct json_names *names) {
-    size_t size = (names->mask + 1) * 4;
+    size_t size = (names->mask + 1) * 2;
     struct json_name_slot *slots = calloc(size, sizeof *slots);
     if (!slots)
         return RC_NO_MEMORY;

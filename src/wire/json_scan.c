@@ -9,7 +9,6 @@
 enum expect {
     EXPECT_VALUE,
     EXPECT_ITEM_OR_END, /* just after '[' */
-    EXPECT_NAME,
     EXPECT_NAME_OR_END, /* just after '{' */
     EXPECT_MORE,        /* after a value: ',' or the container's end, or the text's */
     EXPECT_NOTHING,     /* after an error */
@@ -22,7 +21,7 @@ void json_scan_init(struct json_scan *s, struct str text) {
 
 static enum json_token bad(struct json_scan *s) {
     s->expect = EXPECT_NOTHING;
-    return JSON_BAD;
+    return SCAN_BAD;
 }
 
 static void skip_space(struct json_scan *s) {
@@ -164,7 +163,7 @@ static enum json_token open_container(struct json_scan *s, bool object) {
     s->depth++;
     s->raw = (struct str){s->p++, 1};
     s->expect = object ? EXPECT_NAME_OR_END : EXPECT_ITEM_OR_END;
-    return object ? JSON_OBJECT : JSON_ARRAY;
+    return object ? SCAN_OBJECT : SCAN_ARRAY;
 }
 
 static enum json_token close_container(struct json_scan *s) {
@@ -172,7 +171,7 @@ static enum json_token close_container(struct json_scan *s) {
     s->depth--;
     s->raw = (struct str){s->p++, 1};
     s->expect = EXPECT_MORE;
-    return object ? JSON_OBJECT_END : JSON_ARRAY_END;
+    return object ? SCAN_OBJECT_END : SCAN_ARRAY_END;
 }
 
 static enum json_token value(struct json_scan *s) {
@@ -180,13 +179,13 @@ static enum json_token value(struct json_scan *s) {
         return bad(s);
     if (*s->p == '{' || *s->p == '[')
         return open_container(s, *s->p == '{');
-    enum json_token token = JSON_LITERAL;
+    enum json_token token = SCAN_LITERAL;
     bool good;
     if (*s->p == '"') {
-        token = JSON_STRING;
+        token = SCAN_STRING;
         good = string(s);
     } else if (*s->p == '-' || (*s->p >= '0' && *s->p <= '9')) {
-        token = JSON_NUMBER;
+        token = SCAN_NUMBER;
         good = number(s);
     } else {
         good = literal(s);
@@ -203,7 +202,7 @@ static enum json_token name(struct json_scan *s) {
         return bad(s);
     s->p++;
     s->expect = EXPECT_VALUE;
-    return JSON_NAME;
+    return SCAN_NAME;
 }
 
 static bool at_end_of_container(const struct json_scan *s) {
@@ -212,11 +211,11 @@ static bool at_end_of_container(const struct json_scan *s) {
 
 enum json_token json_scan_next(struct json_scan *s) {
     if (s->expect == EXPECT_NOTHING)
-        return JSON_BAD;
+        return SCAN_BAD;
     skip_space(s);
     if (s->expect == EXPECT_MORE) {
         if (s->depth == 0)
-            return s->p == s->end ? JSON_DONE : bad(s);
+            return s->p == s->end ? SCAN_DONE : bad(s);
         if (at_end_of_container(s))
             return close_container(s);
         if (s->p == s->end || *s->p != ',')

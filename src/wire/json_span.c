@@ -15,8 +15,8 @@ enum rc json_check(struct str text) {
     enum json_token token;
     do
         token = json_scan_next(&scan);
-    while (token != JSON_BAD && token != JSON_DONE);
-    return token == JSON_DONE ? RC_OK : RC_MALFORMED;
+    while (token != SCAN_BAD && token != SCAN_DONE);
+    return token == SCAN_DONE ? RC_OK : RC_MALFORMED;
 }
 
 /* A split under way. */
@@ -54,28 +54,28 @@ static enum rc take_name(struct split *s) {
 }
 
 static void take_value(struct split *s, enum json_token token) {
-    if (token == JSON_OBJECT)
+    if (token == SCAN_OBJECT)
         s->object[s->scan.depth - 1] = ++s->objects;
     if (s->value_follows) {
         s->value = s->scan.raw.p;
         s->value_follows = false;
     }
-    bool is_whole = s->scan.depth == 1 && token != JSON_OBJECT && token != JSON_ARRAY;
+    bool is_whole = s->scan.depth == 1 && token != SCAN_OBJECT && token != SCAN_ARRAY;
     if (is_whole && s->current)
         s->current->value = (struct str){s->value, (size_t)(s->scan.p - s->value)};
 }
 
 static enum rc split_tokens(struct split *s) {
-    if (json_scan_next(&s->scan) != JSON_OBJECT)
+    if (json_scan_next(&s->scan) != SCAN_OBJECT)
         return RC_MALFORMED;
     for (;;) {
         enum json_token token = json_scan_next(&s->scan);
         enum rc rc = RC_OK;
-        if (token == JSON_BAD)
+        if (token == SCAN_BAD)
             return RC_MALFORMED;
-        if (token == JSON_DONE)
+        if (token == SCAN_DONE)
             return RC_OK;
-        if (token == JSON_NAME)
+        if (token == SCAN_NAME)
             rc = take_name(s);
         else
             take_value(s, token);
@@ -97,20 +97,19 @@ enum rc json_split(struct str text, struct str opaque, struct json_member *membe
     return rc;
 }
 
-/* Behind the closing quote of the string that opens at p. */
+/* Behind the closing quote of the string that opens at p: the first one with an even number of
+ * backslashes before it. */
 static const char *end_of_string(const char *p, const char *end) {
-    const char *quote = p;
-    size_t backslashes;
-    do {
-        const char *from = quote + 1;
-        quote = memchr(from, '"', (size_t)(end - from));
+    for (const char *from = p + 1;;) {
+        const char *quote = memchr(from, '"', (size_t)(end - from)), *run = quote;
         if (!quote)
             return end;
-        for (backslashes = 0;
-             quote - backslashes > from && quote[-1 - (ptrdiff_t)backslashes] == '\\';)
-            backslashes++;
-    } while (backslashes % 2 == 1);
-    return quote + 1;
+        while (run > from && run[-1] == '\\')
+            run--;
+        if ((quote - run) % 2 == 0)
+            return quote + 1;
+        from = quote + 1;
+    }
 }
 
 void json_compact(struct str text, struct buf *out) {
@@ -165,10 +164,10 @@ static const char *decode_unit(const char *p, const char *end, struct buf *out, 
         c = 0x10000 + ((c - 0xd800) << 10) + (hex4(p + 2) - 0xdc00);
         p += 6;
     } else if (is_high(c) || is_low(c)) {
-        *met |= JSON_LONE_SURROGATE;
+        *met |= JSON_HAS_LONE_SURROGATE;
     }
     if (c == 0)
-        *met |= JSON_NUL;
+        *met |= JSON_HAS_NUL;
     put_utf8(out, c);
     return p;
 }
@@ -195,7 +194,7 @@ unsigned json_decode(struct str raw, struct buf *out) {
     return met;
 }
 
-enum rc json_string(struct str value, struct buf *out) {
+enum rc json_utf8(struct str value, struct buf *out) {
     if (json_kind(value) != '"')
         return RC_MALFORMED;
     if (json_decode(value, out) != 0)

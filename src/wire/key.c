@@ -2,7 +2,8 @@
  *
  * Soundness is asked of libsodium's point addition, which takes any point of the curve and refuses
  * all else, and always writes the canonical encoding. libsodium's own is_valid_point would refuse
- * keys of mixed order too, which the protocol allows.
+ * keys of mixed order too, which the protocol allows. These functions are arithmetic alone and need
+ * no sodium_init().
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "wire/key.h"

@@ -19,7 +19,7 @@ static enum rc refuse(const char **advice, enum rc rc, const char *text) {
 static enum rc read_to(struct str value, struct handle *out, const char **advice) {
     struct buf text;
     buf_init(&text, value.n);
-    enum rc rc = json_string(value, &text);
+    enum rc rc = json_utf8(value, &text);
     if (rc != RC_OK) {
         (void)refuse(advice, rc, "\"to\" must be a handle as a string.");
     } else {
@@ -52,7 +52,7 @@ static enum rc read_id(struct str value, char out[MESSAGE_ID_MAX + 1], const cha
         return RC_OK;
     struct buf text;
     buf_init(&text, value.n);
-    enum rc rc = json_string(value, &text);
+    enum rc rc = json_utf8(value, &text);
     if (rc == RC_OK)
         rc = copy_id(buf_str(&text), out);
     buf_done(&text);
@@ -99,7 +99,7 @@ void message_done(struct message *m) { buf_done(&m->envelope); }
 static enum rc put_proof(struct str value, struct buf *array) {
     struct buf text;
     buf_init(&text, value.n);
-    enum rc rc = json_string(value, &text);
+    enum rc rc = json_utf8(value, &text);
     if (rc == RC_OK && text.n > PROOF_MAX_BYTES)
         rc = RC_MALFORMED;
     if (rc == RC_OK)
@@ -111,11 +111,11 @@ static enum rc put_proof(struct str value, struct buf *array) {
 static enum rc put_proofs(struct str value, struct buf *array) {
     struct json_scan scan;
     json_scan_init(&scan, value);
-    if (json_scan_next(&scan) != JSON_ARRAY)
+    if (json_scan_next(&scan) != SCAN_ARRAY)
         return RC_MALFORMED;
     buf_put_byte(array, '[');
     size_t n = 0;
-    while (json_scan_next(&scan) == JSON_STRING) {
+    while (json_scan_next(&scan) == SCAN_STRING) {
         if (n == PROOFS_MAX)
             return RC_MALFORMED;
         if (n++ > 0)
@@ -126,7 +126,7 @@ static enum rc put_proofs(struct str value, struct buf *array) {
     }
     buf_put_byte(array, ']');
     /* The loop ended at the array's end, or at something that is no string. */
-    return json_scan_next(&scan) == JSON_DONE ? buf_rc(array) : RC_MALFORMED;
+    return json_scan_next(&scan) == SCAN_DONE ? buf_rc(array) : RC_MALFORMED;
 }
 
 enum rc proofs_read(struct str body, struct buf *array, const char **advice) {

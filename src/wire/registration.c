@@ -30,7 +30,7 @@ static enum rc refuse(struct reader *r, enum rc rc, const char *advice) {
 
 static enum rc read_string(struct reader *r, struct str value, const char *advice) {
     buf_clear(&r->text);
-    enum rc rc = json_string(value, &r->text);
+    enum rc rc = json_utf8(value, &r->text);
     return rc == RC_OK ? RC_OK : refuse(r, rc, advice);
 }
 
@@ -78,10 +78,11 @@ static enum rc read_created_at(struct reader *r, struct str value) {
     enum rc rc = read_string(r, value, advice);
     if (rc != RC_OK)
         return rc;
-    int64_t at_ms, window_ms = AUTH_REGISTRATION_WINDOW_S * 1000;
+    const int64_t window_ms = (int64_t)AUTH_REGISTRATION_WINDOW_S * 1000;
+    int64_t at_ms;
     if (time_read(buf_str(&r->text), &at_ms) != RC_OK)
         return refuse(r, RC_MALFORMED, advice);
-    if (auth_check_time(at_ms, r->now_ms, window_ms) != RC_OK)
+    if (at_ms < r->now_ms - window_ms || at_ms > r->now_ms + window_ms)
         return refuse(r, RC_STALE,
                       "payload.created_at is more than 5 minutes from this server's clock.");
     return RC_OK;

@@ -61,7 +61,7 @@ void row_put_stored(struct buf *out, const struct row *row) {
 static enum rc read_type(struct str value, enum row_type *out) {
     struct buf text;
     buf_init(&text, value.n);
-    enum rc rc = json_string(value, &text);
+    enum rc rc = json_utf8(value, &text);
     if (rc == RC_OK) {
         rc = RC_MALFORMED;
         for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++)
@@ -77,7 +77,7 @@ static enum rc read_type(struct str value, enum row_type *out) {
 static enum rc read_time(struct str value, int64_t *out) {
     struct buf text;
     buf_init(&text, value.n);
-    enum rc rc = json_string(value, &text);
+    enum rc rc = json_utf8(value, &text);
     if (rc == RC_OK)
         rc = time_read(buf_str(&text), out);
     buf_done(&text);

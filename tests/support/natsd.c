@@ -96,6 +96,8 @@ void natsd_freeze(struct natsd *n) { proc_signal(n->proc, SIGSTOP); }
 
 void natsd_thaw(struct natsd *n) { proc_signal(n->proc, SIGCONT); }
 
+char *natsd_log(struct natsd *n) { return proc_read_file(n->log_path); }
+
 void natsd_stop(struct natsd *n) {
     if (!n)
         return;

@@ -16,6 +16,8 @@ void natsd_resume(struct natsd *n);
 /* SIGSTOP and SIGCONT. */
 void natsd_freeze(struct natsd *n);
 void natsd_thaw(struct natsd *n);
+/* The server's log so far as text; the caller frees. */
+char *natsd_log(struct natsd *n);
 void natsd_stop(struct natsd *n);
 
 #endif

@@ -6,12 +6,14 @@
 
 struct postgres;
 
-/* initdb (fsync off unless durable), start, wait until it answers. Superuser "kez", trust on
- * loopback TCP only. */
+/* initdb (fsync off, as a test needs no disk), start, wait until it answers. Superuser "kez", trust
+ * on loopback TCP and on a socket in a directory of its own. */
 struct postgres *postgres_start(void);
 /* Connection URI of a database, made if it is not there: postgresql://kez@127.0.0.1:port/name.
  * Valid until postgres_stop(). */
 const char *postgres_url(struct postgres *pg, const char *database);
+/* The same through the UNIX socket; the caller frees. */
+char *postgres_socket_url(struct postgres *pg, const char *database);
 /* Runs SQL; fails the test when it does. */
 void postgres_exec(struct postgres *pg, const char *database, const char *sql);
 /* One value as text; the caller frees. */

@@ -311,6 +311,29 @@ const char *proc_temp_dir(const char *user) {
     return d->path;
 }
 
+char *proc_read_file(const char *path) {
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t n = 0, got = 0, room = 0;
+    do {
+        n += got;
+        if (n + 1 >= room) {
+            room = room ? 2 * room : 4096;
+            char *larger = realloc(text, room);
+            if (!larger)
+                fail_msg("out of memory");
+            text = larger;
+        }
+        got = file ? fread(text + n, 1, room - n - 1, file) : 0;
+    } while (got > 0);
+    if (!file || ferror(file))
+        fail_msg("cannot read %s: %s", path, strerror(errno));
+    if (file)
+        (void)fclose(file);
+    text[n] = '\0';
+    return text;
+}
+
 static uint64_t now_us(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

@@ -30,6 +30,8 @@ int proc_run(const char *const argv[], const char *log_path, const char *user, u
 
 /* A TCP port on 127.0.0.1 that was free a moment ago. */
 uint16_t proc_free_port(void);
+/* The whole text of a file, NUL-terminated; the caller frees. */
+char *proc_read_file(const char *path);
 /* A new directory under TMPDIR, removed at exit; readable by `user` too. Never freed. */
 const char *proc_temp_dir(const char *user);
 /* Polls until is_so(arg) or timeout_ms; what it returned last. The one place that waits. */

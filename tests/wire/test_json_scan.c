@@ -21,10 +21,10 @@ static bool is_json(struct str text) {
     enum json_token token;
     do
         token = json_scan_next(&scan);
-    while (token != JSON_BAD && token != JSON_DONE);
+    while (token != SCAN_BAD && token != SCAN_DONE);
     assert_int_equal(json_scan_next(&scan), token);
     free(copy);
-    return token == JSON_DONE;
+    return token == SCAN_DONE;
 }
 
 static const struct str good[] = {
@@ -209,12 +209,12 @@ static void tokens_come_in_order_with_their_text(void **state) {
         struct str raw;
         size_t depth;
     } rows[] = {
-        {JSON_OBJECT, STR_INIT("{"), 1},       {JSON_NAME, STR_INIT("\"a\\n\""), 1},
-        {JSON_ARRAY, STR_INIT("["), 2},        {JSON_NUMBER, STR_INIT("-1.5e3"), 2},
-        {JSON_STRING, STR_INIT("\"x y\""), 2}, {JSON_LITERAL, STR_INIT("false"), 2},
-        {JSON_ARRAY_END, STR_INIT("]"), 1},    {JSON_NAME, STR_INIT("\"b\""), 1},
-        {JSON_OBJECT, STR_INIT("{"), 2},       {JSON_OBJECT_END, STR_INIT("}"), 1},
-        {JSON_OBJECT_END, STR_INIT("}"), 0},
+        {SCAN_OBJECT, STR_INIT("{"), 1},       {SCAN_NAME, STR_INIT("\"a\\n\""), 1},
+        {SCAN_ARRAY, STR_INIT("["), 2},        {SCAN_NUMBER, STR_INIT("-1.5e3"), 2},
+        {SCAN_STRING, STR_INIT("\"x y\""), 2}, {SCAN_LITERAL, STR_INIT("false"), 2},
+        {SCAN_ARRAY_END, STR_INIT("]"), 1},    {SCAN_NAME, STR_INIT("\"b\""), 1},
+        {SCAN_OBJECT, STR_INIT("{"), 2},       {SCAN_OBJECT_END, STR_INIT("}"), 1},
+        {SCAN_OBJECT_END, STR_INIT("}"), 0},
     };
     struct json_scan scan;
     json_scan_init(&scan, STR(" { \"a\\n\" : [ -1.5e3 ,\"x y\", false ] , \"b\":{ } } "));
@@ -222,10 +222,10 @@ static void tokens_come_in_order_with_their_text(void **state) {
         assert_int_equal(json_scan_next(&scan), rows[i].token);
         assert_true(str_eq(scan.raw, rows[i].raw));
         assert_int_equal(scan.depth, rows[i].depth);
-        if (rows[i].token == JSON_NAME)
+        if (rows[i].token == SCAN_NAME)
             assert_int_equal(scan.escaped, rows[i].raw.n > 3);
     }
-    assert_int_equal(json_scan_next(&scan), JSON_DONE);
+    assert_int_equal(json_scan_next(&scan), SCAN_DONE);
 }
 
 int main(void) {

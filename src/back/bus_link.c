@@ -1,0 +1,435 @@
+/* back/bus_link.c -- one connection to NATS that comes back by itself; the home of nats.c's client.
+ *
+ * What nats.c does (3.4 to 3.10), and this file rests on:
+ * - The callbacks about a connection come in order on one thread of the library; the one that says
+ *   "closed" is the last. A subscription's completion callback comes after its last message. So
+ *   bus_link_close() waits for these, and nothing of ours is touched afterwards.
+ * - A write that passes the write deadline shuts the socket down: a SUB or PUB is never lost
+ *   without a reconnect. FlushTimeout() answers "ok" when it could not write its PING; the
+ *   disconnect follows then.
+ * - Two refusals with the same error close the connection for good, whatever the reconnect limit.
+ * - The library is shared with others in the process and stays open; its threads sleep when idle.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "back/bus_link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <nats/nats.h>
+
+#include "base/buf.h"
+#include "wire/auth.h"
+#include "wire/nkey.h"
+
+enum {
+    SERVERS_MAX = 32,
+    PINGS_OUT = 2, /* the third unanswered interval is the end */
+    /* One write for what one flush sends; also the read buffer. */
+    IO_BYTES = 256 * 1024,
+    /* The bus publishes only while connected and keeps what waits itself; this takes what slips
+     * in while nats.c notices a loss. */
+    LOST_BYTES = 256 * 1024,
+    SECRET_FILE_MAX = 64 * 1024,
+};
+
+struct bus_link {
+    struct bus_link_events events;
+    int pending_messages, pending_bytes;
+    natsOptions *options;
+    natsConnection *nc; /* the owner's; NULL when closed */
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    size_t subs;  /* whose completion callback has not come */
+    bool is_over; /* no callback about the connection comes any more */
+};
+
+/* ---- reading the configuration ---- */
+
+static enum rc malformed(const char **why, const char *sentence) {
+    *why = sentence;
+    return RC_MALFORMED;
+}
+
+static struct str trimmed(struct str s) {
+    while (s.n && strchr(" \t\r\n", s.p[0]))
+        s = str_from(s, 1);
+    while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+/* What stands between the scheme and the path: [user[:password]@]host[:port]. */
+static enum rc check_authority(struct str s, const char **why) {
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] >= 0x7f)
+            return malformed(why, "a NATS URL holds a byte that must be percent-encoded");
+    const char *at = s.n ? memrchr(s.p, '@', s.n) : NULL;
+    if (at)
+        s = str_from(s, (size_t)(at - s.p) + 1);
+    struct str host, port;
+    if (s.n && s.p[0] == '[') {
+        if (!str_cut(str_from(s, 1), ']', &host, &port))
+            return malformed(why, "a NATS URL has an address without its closing bracket");
+        if (port.n && port.p[0] != ':')
+            return malformed(why, "a NATS URL has something between its address and the port");
+        port = port.n ? str_from(port, 1) : (struct str){NULL, 0};
+    } else {
+        (void)str_cut(s, ':', &host, &port);
+    }
+    uint64_t number = 1;
+    if (host.n == 0)
+        return malformed(why, "a NATS URL names no host");
+    if (!str_is_absent(port) && str_read_u64(port, UINT16_MAX, &number) != RC_OK)
+        return malformed(why, "a NATS URL has a port that is not a number up to 65535");
+    return number > 0 ? RC_OK : malformed(why, "a NATS URL has port 0");
+}
+
+static enum rc check_url(struct str url, bool *has_tls, const char **why) {
+    if (str_starts_with(url, STR("nats://"))) {
+        url = str_from(url, strlen("nats://"));
+    } else if (str_starts_with(url, STR("tls://"))) {
+        url = str_from(url, strlen("tls://"));
+        *has_tls = true;
+    } else {
+        return malformed(why, "a NATS URL must begin with nats:// or tls://");
+    }
+    struct str authority, path;
+    if (str_cut(url, '/', &authority, &path) && path.n > 0)
+        return malformed(why, "a NATS URL has no path");
+    return check_authority(authority, why);
+}
+
+enum rc bus_link_check_urls(struct str urls, bool *has_tls, const char **why) {
+    *has_tls = false;
+    size_t count = 0;
+    for (struct str url; !str_is_absent(urls);) {
+        (void)str_cut(urls, ',', &url, &urls);
+        if (++count > SERVERS_MAX)
+            return malformed(why, "there are more than 32 NATS URLs");
+        enum rc rc = check_url(trimmed(url), has_tls, why);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return count ? RC_OK : malformed(why, "there is no NATS URL");
+}
+
+/* The list has been checked. nats.c copies the texts. */
+static natsStatus set_servers(natsOptions *o, struct str urls) {
+    const char *servers[SERVERS_MAX];
+    int count = 0;
+    char *copy = strndup(urls.p, urls.n);
+    if (!copy)
+        return NATS_NO_MEMORY;
+    for (char *rest = copy, *url; (url = strsep(&rest, ",")) != NULL;) {
+        struct str t = trimmed(str_of(url));
+        url[(size_t)(t.p - url) + t.n] = '\0';
+        servers[count++] = t.p;
+    }
+    natsStatus s = natsOptions_SetServers(o, servers, count);
+    explicit_bzero(copy, urls.n);
+    free(copy);
+    return s;
+}
+
+/* Reads a whole small file that holds a secret; the caller wipes it. */
+static enum rc read_secret(const char *path, struct buf *out) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return RC_MALFORMED;
+    char *to;
+    ssize_t n = -1;
+    while ((to = buf_reserve(out, 4096)) != NULL) {
+        n = read(fd, to, 4096);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        out->n += (size_t)n;
+    }
+    (void)close(fd);
+    return to && n == 0 ? RC_OK : RC_MALFORMED;
+}
+
+static void wipe(struct buf *secret) {
+    if (secret->p)
+        explicit_bzero(secret->p, secret->cap);
+    buf_done(secret);
+}
+
+/* The first line that is a user's seed. */
+static enum rc find_seed(struct str text, uint8_t seed[NKEY_SEED_BYTES]) {
+    for (struct str line; !str_is_absent(text);) {
+        (void)str_cut(text, '\n', &line, &text);
+        if (nkey_read_seed(trimmed(line), seed) == RC_OK)
+            return RC_OK;
+    }
+    return RC_MALFORMED;
+}
+
+static enum rc set_nkey(natsOptions *o, const char *path, const char **why) {
+    struct buf file;
+    uint8_t seed[NKEY_SEED_BYTES];
+    buf_init(&file, SECRET_FILE_MAX);
+    enum rc rc = read_secret(path, &file);
+    if (rc == RC_OK)
+        rc = find_seed(buf_str(&file), seed);
+    wipe(&file);
+    if (rc != RC_OK)
+        return malformed(why, "the NATS nkey file cannot be read or holds no user seed (SU...)");
+    struct key key;
+    char user[NKEY_USER_TEXT_LEN + 1];
+    auth_key_of_seed(seed, &key);
+    explicit_bzero(seed, sizeof seed);
+    nkey_print_user(&key, user);
+    return natsOptions_SetNKeyFromSeed(o, user, path) == NATS_OK ? RC_OK : RC_NO_MEMORY;
+}
+
+static enum rc set_creds(natsOptions *o, const char *path, const char **why) {
+    struct buf file;
+    buf_init(&file, SECRET_FILE_MAX);
+    enum rc rc = read_secret(path, &file);
+    bool is_whole = rc == RC_OK && strstr(buf_cstr(&file), "BEGIN NATS USER JWT") != NULL &&
+                    strstr(buf_cstr(&file), "BEGIN USER NKEY SEED") != NULL;
+    wipe(&file);
+    if (!is_whole)
+        return malformed(why, "the NATS credentials file cannot be read or lacks a JWT or a seed");
+    natsStatus s = natsOptions_SetUserCredentialsFromFiles(o, path, NULL);
+    return s == NATS_OK ? RC_OK : RC_NO_MEMORY;
+}
+
+static enum rc set_trust(natsOptions *o, const struct bus_config *c, const char **why) {
+    bool has_tls;
+    enum rc rc = bus_link_check_urls(str_of(c->urls), &has_tls, why);
+    if (rc == RC_OK && set_servers(o, str_of(c->urls)) != NATS_OK)
+        rc = RC_NO_MEMORY;
+    if (rc == RC_OK && has_tls && natsOptions_SetSecure(o, true) != NATS_OK)
+        rc = malformed(why, "this build of nats.c knows no TLS");
+    if (rc == RC_OK && c->ca_file && natsOptions_LoadCATrustedCertificates(o, c->ca_file))
+        rc = malformed(why, "the NATS CA file cannot be read or holds no certificate");
+    if (rc == RC_OK && c->creds_file && c->nkey_seed_file)
+        rc = malformed(why, "give NATS a credentials file or an nkey file, not both");
+    if (rc == RC_OK && c->creds_file)
+        rc = set_creds(o, c->creds_file, why);
+    if (rc == RC_OK && c->nkey_seed_file)
+        rc = set_nkey(o, c->nkey_seed_file, why);
+    return rc;
+}
+
+/* ---- what nats.c tells ---- */
+
+static void on_connected(natsConnection *nc, void *arg) {
+    (void)nc;
+    struct bus_link *l = arg;
+    l->events.state(l->events.arg, BUS_LINK_UP);
+}
+
+static void on_disconnected(natsConnection *nc, void *arg) {
+    (void)nc;
+    struct bus_link *l = arg;
+    l->events.state(l->events.arg, BUS_LINK_DOWN);
+}
+
+static void on_closed(natsConnection *nc, void *arg) {
+    struct bus_link *l = arg;
+    const char *text; /* may repeat what the server said: not for the log */
+    natsStatus s = natsConnection_GetLastError(nc, &text);
+    if (s != NATS_OK && s != NATS_CONNECTION_CLOSED)
+        l->events.trouble(l->events.arg, natsStatus_GetText(s));
+    l->events.state(l->events.arg, BUS_LINK_CLOSED);
+    pthread_mutex_lock(&l->lock);
+    l->is_over = true;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, void *arg) {
+    (void)nc, (void)sub;
+    struct bus_link *l = arg;
+    if (s == NATS_SLOW_CONSUMER)
+        l->events.slow(l->events.arg);
+    else
+        l->events.trouble(l->events.arg, natsStatus_GetText(s));
+}
+
+static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg) {
+    (void)nc, (void)sub;
+    struct bus_link *l = arg;
+    int n = natsMsg_GetDataLength(msg);
+    struct str payload = {natsMsg_GetData(msg), n > 0 ? (size_t)n : 0};
+    l->events.message(l->events.arg, natsMsg_GetSubject(msg), payload);
+    natsMsg_Destroy(msg);
+}
+
+static void on_complete(void *arg) {
+    struct bus_link *l = arg;
+    pthread_mutex_lock(&l->lock);
+    if (--l->subs == 0)
+        pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- making and ending ---- */
+
+static natsStatus set_manners(natsOptions *o, const struct bus_config *c, struct bus_link *l) {
+    natsStatus s = natsOptions_SetName(o, c->name ? c->name : "kez-chat");
+    if (s == NATS_OK)
+        s = natsOptions_UseGlobalMessageDelivery(o, true);
+    if (s == NATS_OK)
+        s = natsOptions_SetNoEcho(o, true);
+    if (s == NATS_OK)
+        s = natsOptions_SetTimeout(o, LINK_CONNECT_MS);
+    if (s == NATS_OK)
+        s = natsOptions_SetMaxReconnect(o, -1);
+    if (s == NATS_OK)
+        s = natsOptions_SetReconnectWait(o, c->reconnect_wait_ms);
+    if (s == NATS_OK)
+        s = natsOptions_SetReconnectJitter(o, c->reconnect_jitter_ms, c->reconnect_jitter_ms);
+    if (s == NATS_OK)
+        s = natsOptions_SetReconnectBufSize(o, LOST_BYTES);
+    if (s == NATS_OK)
+        s = natsOptions_SetPingInterval(o, c->ping_interval_ms);
+    if (s == NATS_OK)
+        s = natsOptions_SetMaxPingsOut(o, PINGS_OUT);
+    if (s == NATS_OK)
+        s = natsOptions_SetIOBufSize(o, IO_BYTES);
+    if (s == NATS_OK)
+        s = natsOptions_SetWriteDeadline(o, c->flush_timeout_ms);
+    if (s == NATS_OK)
+        s = natsOptions_SetRetryOnFailedConnect(o, true, on_connected, l);
+    if (s == NATS_OK)
+        s = natsOptions_SetReconnectedCB(o, on_connected, l);
+    if (s == NATS_OK)
+        s = natsOptions_SetDisconnectedCB(o, on_disconnected, l);
+    if (s == NATS_OK)
+        s = natsOptions_SetClosedCB(o, on_closed, l);
+    if (s == NATS_OK)
+        s = natsOptions_SetErrorHandler(o, on_error, l);
+    return s;
+}
+
+static int as_int(uint32_t n) { return n < INT32_MAX ? (int)n : INT32_MAX; }
+
+enum rc bus_link_new(const struct bus_config *config, const struct bus_link_events *events,
+                     struct bus_link **out, const char **why) {
+    *why = rc_text(RC_NO_MEMORY);
+    struct bus_link *l = calloc(1, sizeof *l);
+    if (!l)
+        return RC_NO_MEMORY;
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->changed, NULL);
+    l->events = *events;
+    l->pending_messages = as_int(config->pending_messages);
+    l->pending_bytes = as_int(config->pending_bytes);
+    l->is_over = true;
+
+    enum rc rc = nats_Open(-1) == NATS_OK && natsOptions_Create(&l->options) == NATS_OK
+                     ? RC_OK
+                     : RC_NO_MEMORY;
+    if (rc == RC_OK)
+        rc = set_trust(l->options, config, why);
+    if (rc == RC_OK) {
+        natsStatus s = set_manners(l->options, config, l);
+        if (s == NATS_NO_MEMORY)
+            rc = RC_NO_MEMORY;
+        else if (s != NATS_OK)
+            rc = malformed(why, "a NATS time or limit is out of range");
+    }
+    if (rc == RC_OK)
+        *out = l;
+    else
+        bus_link_free(l);
+    return rc;
+}
+
+void bus_link_free(struct bus_link *l) {
+    if (!l)
+        return;
+    natsOptions_Destroy(l->options);
+    pthread_cond_destroy(&l->changed);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+bool bus_link_connect(struct bus_link *l) {
+    pthread_mutex_lock(&l->lock);
+    l->is_over = false;
+    pthread_mutex_unlock(&l->lock);
+    natsStatus s = natsConnection_Connect(&l->nc, l->options);
+    if (s == NATS_OK || s == NATS_NOT_YET_CONNECTED)
+        return s == NATS_OK;
+    /* Nothing was made: no callback will come. */
+    l->nc = NULL;
+    pthread_mutex_lock(&l->lock);
+    l->is_over = true;
+    pthread_mutex_unlock(&l->lock);
+    l->events.trouble(l->events.arg, natsStatus_GetText(s));
+    l->events.state(l->events.arg, BUS_LINK_CLOSED);
+    return false;
+}
+
+void bus_link_close(struct bus_link *l) {
+    natsConnection_Destroy(l->nc);
+    l->nc = NULL;
+    pthread_mutex_lock(&l->lock);
+    while (!l->is_over || l->subs > 0)
+        pthread_cond_wait(&l->changed, &l->lock);
+    pthread_mutex_unlock(&l->lock);
+    nats_ReleaseThreadMemory();
+}
+
+/* ---- using it ---- */
+
+static natsSubscription *to_nats(struct bus_link_sub *sub) { return (natsSubscription *)sub; }
+
+enum rc bus_link_subscribe(struct bus_link *l, const char *subject, struct bus_link_sub **out) {
+    natsSubscription *sub = NULL;
+    natsStatus s = natsConnection_Subscribe(&sub, l->nc, subject, on_message, l);
+    if (s != NATS_OK)
+        return s == NATS_NO_MEMORY ? RC_NO_MEMORY : RC_CLOSED;
+    pthread_mutex_lock(&l->lock);
+    l->subs++;
+    pthread_mutex_unlock(&l->lock);
+    s = natsSubscription_SetOnCompleteCB(sub, on_complete, l);
+    if (s == NATS_OK)
+        s = natsSubscription_SetPendingLimits(sub, l->pending_messages, l->pending_bytes);
+    else
+        on_complete(l); /* closed in the same moment: it will not call */
+    if (s != NATS_OK) {
+        natsSubscription_Destroy(sub);
+        return RC_CLOSED;
+    }
+    *out = (struct bus_link_sub *)sub;
+    return RC_OK;
+}
+
+void bus_link_unsubscribe(struct bus_link_sub *sub) { natsSubscription_Destroy(to_nats(sub)); }
+
+enum rc bus_link_publish(struct bus_link *l, const char *subject, struct str payload) {
+    switch ((int)natsConnection_Publish(l->nc, subject, payload.p, (int)payload.n)) {
+    case NATS_OK:
+        return RC_OK;
+    case NATS_MAX_PAYLOAD:
+        return RC_TOO_LARGE;
+    case NATS_NO_MEMORY:
+        return RC_NO_MEMORY;
+    default:
+        return RC_UNAVAILABLE;
+    }
+}
+
+enum rc bus_link_flush(struct bus_link *l, uint32_t timeout_ms) {
+    switch ((int)natsConnection_FlushTimeout(l->nc, timeout_ms)) {
+    case NATS_OK:
+        return RC_OK;
+    case NATS_TIMEOUT:
+        return RC_TIMEOUT;
+    default:
+        return RC_UNAVAILABLE;
+    }
+}

@@ -1,0 +1,266 @@
+/* back/store_batch.c -- one transaction of many posts: which ones, out as one pipeline, and back.
+ *
+ * The pipeline goes from BEGIN to COMMIT and never waits for this node. The results and the
+ * transaction's number are asked for ahead of COMMIT's answer (store_post.c says what for).
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include <libpq-fe.h>
+
+#include "base/hash.h"
+#include "base/table.h"
+#include "store_parts.h"
+
+enum { STATEMENTS_BEFORE_COMMIT = 3 };
+
+struct store_desk *store_desk_new(const struct store *s) {
+    struct store_desk *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    size_t slots = 4;
+    while (slots < 2 * (size_t)s->config.batch_items)
+        slots *= 2;
+    d->max = s->config.batch_items;
+    d->slot_mask = slots - 1;
+    d->entries = calloc(d->max, sizeof *d->entries);
+    d->slots = calloc(slots, sizeof *d->slots);
+    d->blocked = calloc(d->max, sizeof *d->blocked);
+    if (d->entries && d->slots && d->blocked)
+        return d;
+    store_desk_free(d);
+    return NULL;
+}
+
+void store_desk_free(struct store_desk *d) {
+    if (!d)
+        return;
+    free(d->entries);
+    free(d->slots);
+    free(d->blocked);
+    free(d);
+}
+
+static struct str sender_of(const struct store_post *p) {
+    return p->is_signed ? handle_str(&p->from) : STR("");
+}
+
+/* ---- choosing the batch ---- */
+
+static bool same_id(const struct store_post *a, const struct store_post *b) {
+    return a->to.inbox == b->to.inbox && strcmp(a->id, b->id) == 0 &&
+           str_eq(sender_of(a), sender_of(b));
+}
+
+/* Notes the id of entry number i. False: an earlier post of the batch has the same. */
+static bool note_id(struct store_desk *d, size_t i) {
+    const struct store_post *p = d->entries[i].post;
+    size_t at = (size_t)(hash_str(str_of(p->id)) ^ p->to.inbox) & d->slot_mask;
+    for (; d->slots[at]; at = (at + 1) & d->slot_mask)
+        if (same_id(d->entries[d->slots[at] - 1].post, p))
+            return false;
+    d->slots[at] = (uint32_t)i + 1;
+    return true;
+}
+
+static bool is_blocked(const struct store_desk *d, uint64_t inbox) {
+    for (size_t i = 0; i < d->n_blocked; i++)
+        if (d->blocked[i] == inbox)
+            return true;
+    return false;
+}
+
+size_t batch_gather(struct store_desk *d, struct queue_item *list, struct queue_item **rest) {
+    size_t n = 0;
+    d->n_blocked = 0;
+    memset(d->slots, 0, (d->slot_mask + 1) * sizeof *d->slots);
+    for (struct queue_item *next; list && n < d->max; list = next) {
+        struct store_job *job = container_of(list, struct store_job, item);
+        next = list->next;
+        d->entries[n] = (struct entry){.post = container_of(job, struct store_post, job)};
+        uint64_t inbox = d->entries[n].post->to.inbox;
+        bool waits = is_blocked(d, inbox);
+        if (!waits && d->entries[n].post->id[0] && !note_id(d, n)) {
+            waits = true;
+            if (d->n_blocked < d->max)
+                d->blocked[d->n_blocked++] = inbox;
+        }
+        if (waits) {
+            *rest = list;
+            rest = &list->next;
+        } else {
+            n++;
+        }
+    }
+    *rest = list;
+    return n;
+}
+
+/* ---- one attempt ---- */
+
+struct arrays {
+    struct buf inboxes, senders, ids, envelopes;
+};
+
+static enum rc fill(struct arrays *a, const struct entry *e, size_t n) {
+    struct buf *all[] = {&a->inboxes, &a->senders, &a->ids, &a->envelopes};
+    for (size_t i = 0; i < 4; i++) {
+        buf_init(all[i], STORE_PARAM_MAX);
+        array_begin(all[i], i == 0 ? ELEMENT_BIGINT : ELEMENT_TEXT, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct store_post *p = e[i].post;
+        array_add_i64(&a->inboxes, (int64_t)p->to.inbox);
+        array_add(&a->senders, sender_of(p));
+        array_add(&a->ids, p->id[0] ? str_of(p->id) : str_of(NULL));
+        array_add(&a->envelopes, buf_str(&p->envelope));
+    }
+    for (size_t i = 0; i < 4; i++)
+        if (buf_rc(all[i]) != RC_OK)
+            return RC_NO_MEMORY;
+    return RC_OK;
+}
+
+static void arrays_done(struct arrays *a) {
+    buf_done(&a->inboxes);
+    buf_done(&a->senders);
+    buf_done(&a->ids);
+    buf_done(&a->envelopes);
+}
+
+static enum rc send_batch(struct link *l, const struct entry *e, size_t n) {
+    struct arrays a;
+    enum rc rc = fill(&a, e, n);
+    if (rc == RC_OK) {
+        const struct str params[] = {buf_str(&a.inboxes), buf_str(&a.senders), buf_str(&a.ids),
+                                     buf_str(&a.envelopes)};
+        link_send(l, store_sql_names[SQL_begin], 0, NULL);
+        link_send(l, store_sql_names[SQL_lock_inboxes], 1, params);
+        link_send(l, store_sql_names[SQL_append_rows], 4, params);
+        link_send_flush(l);
+        link_send(l, store_sql_names[SQL_commit], 0, NULL);
+        link_sync(l);
+    }
+    arrays_done(&a);
+    return rc;
+}
+
+static struct frame *make_frame(const struct entry *e) {
+    const struct store_post *p = e->post;
+    struct str none = {NULL, 0};
+    struct row of = {.seq = e->seq,
+                     .type = ROW_MESSAGE,
+                     .created_at_ms = e->created_at_ms,
+                     .from = p->is_signed ? handle_str(&p->from) : none,
+                     .id = p->id[0] ? str_of(p->id) : none,
+                     .envelope = buf_str(&p->envelope)};
+    return frame_new(&of);
+}
+
+/* (transaction, number, verdict, seq, created_at), and the frames, while the server writes its log
+ * to the disk. A repeat of an attempt that may have been ours is told of like a new row. */
+static bool read_verdicts(struct store_desk *d, struct entry *e, size_t n, bool may_be_ours,
+                          const PGresult *r) {
+    if (PQntuples(r) != (int)n)
+        return false;
+    for (int row = 0; row < (int)n; row++) {
+        size_t i = (size_t)value_get_i64(r, row, 1) - 1;
+        if (i >= n)
+            return false;
+        e[i].verdict = value_get_char(r, row, 2);
+        e[i].seq = (uint64_t)value_get_i64(r, row, 3);
+        e[i].created_at_ms = value_get_ms(r, row, 4);
+        if (e[i].verdict == IS_NEW || (e[i].verdict == IS_REPEAT && may_be_ours))
+            e[i].frame = make_frame(&e[i]);
+    }
+    memcpy(d->xact, PQgetvalue(r, 0, 0), sizeof d->xact);
+    d->has_results = true;
+    return true;
+}
+
+/* After an error: up to the sync, then out of the failed transaction. */
+static enum rc roll_back(struct link *l) {
+    PGresult *r;
+    ExecStatusType status;
+    do {
+        enum rc rc = link_result(l, &r);
+        if (rc != RC_OK)
+            return rc;
+        status = PQresultStatus(r);
+        PQclear(r);
+    } while (status != PGRES_PIPELINE_SYNC);
+    link_send(l, store_sql_names[SQL_rollback], 0, NULL);
+    link_sync(l);
+    enum rc rc = link_collect(l, 1, &r);
+    if (rc == RC_OK)
+        PQclear(r);
+    return rc;
+}
+
+/* Reads one answer that must not be an error. RC_IO: it was. */
+static enum rc expect(struct link *l, PGresult **out) {
+    enum rc rc = link_result(l, out);
+    if (rc != RC_OK)
+        return rc;
+    ExecStatusType status = PQresultStatus(*out);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return RC_OK;
+    if (status == PGRES_FATAL_ERROR)
+        link_note_error(l, *out);
+    PQclear(*out);
+    return RC_IO;
+}
+
+void batch_drop_frames(struct entry *e, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        frame_unref(e[i].frame);
+        e[i].frame = NULL;
+    }
+}
+
+static enum rc read_answers(struct store_desk *d, struct link *l, struct entry *e, size_t n,
+                            bool may_be_ours) {
+    PGresult *r;
+    enum rc rc = RC_OK;
+    for (int i = 0; rc == RC_OK && i < STATEMENTS_BEFORE_COMMIT; i++) {
+        rc = expect(l, &r);
+        if (rc != RC_OK)
+            break;
+        bool fits = i < STATEMENTS_BEFORE_COMMIT - 1 || read_verdicts(d, e, n, may_be_ours, r);
+        PQclear(r);
+        if (!fits) {
+            link_refuse(l, "other rows came than were asked for");
+            rc = RC_UNAVAILABLE;
+        }
+    }
+    if (rc == RC_OK)
+        rc = expect(l, &r);
+    if (rc != RC_OK)
+        return rc;
+    /* COMMIT of a transaction that has failed is a ROLLBACK. */
+    bool is_committed = strcmp(PQcmdStatus(r), "COMMIT") == 0;
+    PQclear(r);
+    return is_committed ? RC_OK : RC_IO;
+}
+
+enum rc batch_attempt(struct store_desk *d, struct link *l, struct entry *e, size_t n,
+                      bool may_be_ours) {
+    d->has_results = false;
+    batch_drop_frames(e, n);
+    strcpy(d->server, link_note(l));
+    enum rc rc = send_batch(l, e, n);
+    if (rc != RC_OK)
+        return rc;
+    rc = read_answers(d, l, e, n, may_be_ours);
+    if (rc == RC_OK) {
+        /* COMMIT is answered: how the sync behind it fares is no matter any more. */
+        enum rc ignored = link_collect(l, 0, NULL);
+        (void)ignored;
+    } else if (rc == RC_IO) {
+        /* Nothing was done, whether the connection outlives this or not. */
+        enum rc ignored = roll_back(l);
+        (void)ignored;
+    }
+    return rc;
+}

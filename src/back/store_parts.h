@@ -1,0 +1,182 @@
+/* back/store_parts.h -- what the files of the store share among themselves.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef BACK_STORE_PARTS_H
+#define BACK_STORE_PARTS_H
+
+#include <pthread.h>
+
+#include "back/pool.h"
+#include "back/store.h"
+
+/* The largest parameter or result PostgreSQL takes is 1 GB; ours stay far below. */
+enum { STORE_PARAM_MAX = 256 * 1024 * 1024 };
+
+struct store_desk; /* a writer's scratch paper */
+
+struct store_side {
+    struct store *store;
+    struct pool *pool;
+    unsigned usable; /* workers that accept jobs; guarded by store.lock */
+};
+
+struct store {
+    struct store_config config;
+    struct store_events events;
+    const struct clock *clock;
+    struct store_side writers, readers;
+    struct store_desk **desks; /* one for each writer */
+    pthread_mutex_t lock;      /* guards the four below, and `usable` */
+    bool is_up, told_up;       /* as it is, and as events.up() last said */
+    bool telling;              /* a worker is in events.up() */
+    bool stopping;
+};
+
+/* store.c: answers a job. */
+void store_finish(struct store *s, struct store_job *job, enum rc rc);
+/* PostgreSQL refused a transaction; link_sqlstate() says why. True when the connection must be set
+ * up anew: it is closed then, and nothing was done. */
+bool store_must_reopen(struct link *l);
+/* The rc for the job that was refused, when not. */
+enum rc store_refusal(const struct link *l);
+
+/* ---- store_schema.c ---- */
+
+/* Sets a new connection up: session settings, schema, epoch, prepared statements. Anything but
+ * RC_OK: link_refuse() said why. Its note names the server and its history afterwards. */
+MUST_CHECK enum rc store_prepare(void *arg, struct link *l);
+
+/* ---- store_sql.c: the statements that run all day ---- */
+
+#define STORE_STATEMENTS(X)                                                                        \
+    X(begin)                                                                                       \
+    X(commit)                                                                                      \
+    X(rollback)                                                                                    \
+    X(lock_inboxes)                                                                                \
+    X(xact_status)                                                                                 \
+    X(append_rows)                                                                                 \
+    X(find_handles)                                                                                \
+    X(find_primaries)                                                                              \
+    X(read_record)                                                                                 \
+    X(read_rows)                                                                                   \
+    X(read_heads)                                                                                  \
+    X(add_account)                                                                                 \
+    X(same_account)                                                                                \
+    X(set_proofs)                                                                                  \
+    X(lock_inbox)                                                                                  \
+    X(trim_rows)                                                                                   \
+    X(forget_ids)
+
+enum store_statement {
+#define X(name) SQL_##name,
+    STORE_STATEMENTS(X)
+#undef X
+        SQL_COUNT
+};
+extern const char *const store_sql[SQL_COUNT];
+/* What each is prepared as. */
+extern const char *const store_sql_names[SQL_COUNT];
+
+/* ---- store_value.c: PostgreSQL's binary forms ---- */
+
+/* A parameter's bytes, to live as long as the parameter. */
+struct value {
+    char bytes[8];
+};
+struct str value_i64(struct value *v, int64_t number);
+
+enum element { ELEMENT_BIGINT, ELEMENT_TEXT, ELEMENT_BYTEA };
+/* An array of n elements, each added by the functions below. n > 0. */
+void array_begin(struct buf *out, enum element type, size_t n);
+void array_add(struct buf *out, struct str bytes); /* absent: NULL */
+void array_add_i64(struct buf *out, int64_t number);
+
+/* Column `col` of row `row`; NULL gives 0, or an absent str. */
+int64_t value_get_i64(const struct pg_result *r, int row, int col);
+int64_t value_get_i16(const struct pg_result *r, int row, int col);
+char value_get_char(const struct pg_result *r, int row, int col);
+/* timestamptz as milliseconds since 1970. */
+int64_t value_get_ms(const struct pg_result *r, int row, int col);
+/* Valid as long as the result. */
+struct str value_get_str(const struct pg_result *r, int row, int col);
+
+/* ---- store_batch.c: posts that become one transaction ---- */
+
+/* As append_rows names them. */
+enum verdict { IS_NEW = 'n', IS_REPEAT = 'r', IS_CONFLICT = 'c', IS_GONE = 'g' };
+
+struct entry {
+    struct store_post *post;
+    char verdict;
+    uint64_t seq;
+    int64_t created_at_ms;
+    struct frame *frame; /* of a row to tell of; NULL: none, or no memory */
+};
+
+enum { XACT_BYTES = 8 };
+
+struct store_desk {
+    size_t max; /* posts in one transaction */
+    struct entry *entries;
+    uint32_t *slots; /* hash table of the batch's ids: entry number + 1, 0 when free */
+    size_t slot_mask;
+    uint64_t *blocked; /* inboxes whose further posts wait for the next batch */
+    size_t n_blocked;
+    char server[LINK_NOTE_MAX + 1]; /* which the last attempt spoke to */
+    bool has_results;               /* its entries' verdicts came, and so did... */
+    char xact[XACT_BYTES];          /* ...the transaction's number, as it was sent */
+};
+
+/* NULL: no memory. */
+struct store_desk *store_desk_new(const struct store *s);
+void store_desk_free(struct store_desk *d);
+
+/* Fills d->entries from the list; returns how many. *rest are those for the next batch: what is
+ * over the number, and from an id that is there twice on, all of its inbox, so that they keep their
+ * order. */
+size_t batch_gather(struct store_desk *d, struct queue_item *list, struct queue_item **rest);
+/* Runs n entries as one transaction, and makes the frames of the new rows. may_be_ours: an earlier
+ * attempt may have been committed, so that a repeat is told of like a new row.
+ * RC_OK: committed. RC_IO: refused, nothing was done, link_sqlstate() says why. RC_NO_MEMORY: not
+ * sent. RC_TIMEOUT, RC_UNAVAILABLE: the connection is gone; what became of it is not known. */
+MUST_CHECK enum rc batch_attempt(struct store_desk *d, struct link *l, struct entry *e, size_t n,
+                                 bool may_be_ours);
+void batch_drop_frames(struct entry *e, size_t n);
+
+/* ---- store_post.c ---- */
+
+/* Runs posts alone, linked by job.item. */
+void store_run_posts(struct store *s, struct pool_worker *w, struct queue_item *posts);
+
+/* ---- store_run.c, store_read.c, store_user.c: all that is not a post ---- */
+
+void store_run_others(struct store *s, struct pool_worker *w, struct queue_item *jobs);
+
+enum { UNIT_STATEMENTS_MAX = 3 };
+
+struct unit_kind;
+
+/* What is one transaction: a job, or look-ups that are answered together. */
+struct unit {
+    const struct unit_kind *kind;
+    struct store_job *const *jobs;
+    size_t n;
+};
+
+/* How a kind of job is run. Doing it twice must be as good as once: that happens when the
+ * connection breaks. */
+struct unit_kind {
+    size_t statements;
+    bool writes;
+    /* Queues the statements. RC_NO_MEMORY: none was queued. */
+    enum rc (*send)(const struct store *s, struct link *l, const struct unit *u);
+    /* Reads the results, one for each statement, and answers the jobs. */
+    void (*take)(struct store *s, struct pool_worker *w, const struct unit *u,
+                 struct pg_result *const results[]);
+};
+
+extern const struct unit_kind store_find_handles, store_find_primaries;
+extern const struct unit_kind store_read_record, store_read_rows, store_read_heads;
+extern const struct unit_kind store_add_account, store_set_proofs, store_trim_rows;
+
+#endif

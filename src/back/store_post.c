@@ -1,0 +1,227 @@
+/* back/store_post.c -- the group commit: all posts that wait in one transaction, and what becomes
+ * of them when it fails.
+ *
+ * When the connection breaks before COMMIT is answered, the outcome is settled on a new one. If the
+ * results and the transaction's number had come, pg_xact_status() knows:
+ *
+ *   committed              the results hold
+ *   aborted                the posts are run again
+ *   neither, or no number  posts with an id are run again (the id keeps them from being stored
+ *                          twice); the others get RC_UNKNOWN_OUTCOME
+ *
+ * A transaction that PostgreSQL refuses is run again post by post, so that a poisoned one fails
+ * alone.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <poll.h>
+#include <string.h>
+
+#include <libpq-fe.h>
+
+#include "core/stats.h"
+#include "store_parts.h"
+
+enum { TRIES = 4, SETTLE_LOOK_MS = 20 };
+
+/* What one run of a batch needs to know. */
+struct run {
+    struct store *store;
+    struct pool_worker *worker;
+    struct store_desk *desk;
+    uint64_t until_us; /* after a failure: no more attempts from then on; 0 before */
+    bool may_be_ours;  /* an attempt may have been committed */
+};
+
+/* ---- answering ---- */
+
+static void finish_all(struct run *run, struct entry *e, size_t n, enum rc rc) {
+    batch_drop_frames(e, n);
+    for (size_t i = 0; i < n; i++)
+        store_finish(run->store, &e[i].post->job, rc);
+}
+
+static enum rc rc_of(char verdict) {
+    switch ((enum verdict)verdict) {
+    case IS_NEW:
+        return RC_OK;
+    case IS_REPEAT:
+        return RC_REPEAT;
+    case IS_CONFLICT:
+        return RC_CONFLICT;
+    case IS_GONE:
+        break;
+    }
+    return RC_NOT_FOUND;
+}
+
+/* In the order of the batch, which is the order of the seqs of each inbox. */
+static void answer(struct run *run, struct entry *e, size_t n) {
+    const struct store_events *events = &run->store->events;
+    stats_add(store_batches, 1);
+    for (size_t i = 0; i < n; i++) {
+        enum rc rc = rc_of(e[i].verdict);
+        stats_add(rows_committed, rc == RC_OK);
+        stats_add(posts_repeated, rc == RC_REPEAT);
+        if (e[i].frame)
+            events->row(events->arg, &e[i].post->to.handle, e[i].frame);
+        if (rc == RC_OK || rc == RC_REPEAT) {
+            e[i].post->seq = e[i].seq;
+            e[i].post->created_at_ms = e[i].created_at_ms;
+        }
+        store_finish(run->store, &e[i].post->job, rc);
+    }
+    batch_drop_frames(e, n);
+}
+
+/* ---- settling ---- */
+
+static uint32_t left_ms(const struct run *run) {
+    uint64_t now = clock_mono_us(run->store->clock);
+    return run->until_us <= now ? 0 : (uint32_t)((run->until_us - now) / 1000);
+}
+
+/* A connection for the next attempt. From the first failure on there is one time-out for all. */
+static enum rc renew(struct run *run) {
+    if (run->until_us == 0)
+        run->until_us =
+            clock_mono_us(run->store->clock) + (uint64_t)run->store->config.timeout_ms * 1000;
+    return pool_renew(run->worker, left_ms(run));
+}
+
+enum outcome { COMMITTED, ABORTED, UNDECIDED, UNKNOWN };
+
+static enum outcome ask_status(struct link *l, const char xact[XACT_BYTES]) {
+    struct str param = {xact, XACT_BYTES};
+    PGresult *r;
+    link_send(l, store_sql_names[SQL_xact_status], 1, &param);
+    link_sync(l);
+    if (link_collect(l, 1, &r) != RC_OK)
+        return link_is_open(l) ? UNKNOWN : UNDECIDED;
+    struct str status = value_get_str(r, 0, 0);
+    enum outcome outcome = str_eq(status, STR("committed"))     ? COMMITTED
+                           : str_eq(status, STR("aborted"))     ? ABORTED
+                           : str_eq(status, STR("in progress")) ? UNDECIDED
+                                                                : UNKNOWN;
+    PQclear(r);
+    return outcome;
+}
+
+/* What became of the last attempt. Another server, or another history of this one, may have given
+ * the number to another transaction, and is not asked. */
+static enum outcome settle(struct run *run) {
+    const struct store_desk *d = run->desk;
+    enum outcome outcome = UNDECIDED;
+    if (!d->has_results)
+        return UNKNOWN;
+    while (outcome == UNDECIDED && renew(run) == RC_OK) {
+        struct link *l = pool_link(run->worker);
+        if (strcmp(link_note(l), d->server) != 0)
+            return UNKNOWN;
+        outcome = ask_status(l, d->xact);
+        if (outcome == UNDECIDED && left_ms(run) == 0)
+            break;
+        /* The old session has not noticed yet that nobody listens. */
+        if (outcome == UNDECIDED)
+            (void)poll(NULL, 0, SETTLE_LOOK_MS);
+    }
+    return outcome == UNDECIDED ? UNKNOWN : outcome;
+}
+
+/* Answers posts that cannot be run again safely; returns how many are left. */
+static size_t keep_those_with_id(struct run *run, struct entry *e, size_t n) {
+    size_t kept = 0;
+    batch_drop_frames(e, n);
+    for (size_t i = 0; i < n; i++)
+        if (e[i].post->id[0])
+            e[kept++] = e[i];
+        else
+            store_finish(run->store, &e[i].post->job, RC_UNKNOWN_OUTCOME);
+    return kept;
+}
+
+/* ---- running ---- */
+
+/* What to do after an attempt. */
+enum fate { ANSWERED, AGAIN, ONE_BY_ONE };
+
+static enum fate judge(struct run *run, struct entry *e, size_t *n, enum rc rc) {
+    struct link *l = pool_link(run->worker);
+    if (rc == RC_OK) {
+        answer(run, e, *n);
+        return ANSWERED;
+    }
+    if (rc == RC_NO_MEMORY) {
+        finish_all(run, e, *n, run->may_be_ours ? RC_UNKNOWN_OUTCOME : rc);
+        return ANSWERED;
+    }
+    if (rc == RC_IO)
+        return store_must_reopen(l) ? AGAIN : ONE_BY_ONE;
+    switch (settle(run)) {
+    case COMMITTED:
+        answer(run, e, *n);
+        return ANSWERED;
+    case ABORTED:
+        return AGAIN;
+    case UNDECIDED:
+    case UNKNOWN:
+        break;
+    }
+    run->may_be_ours = true;
+    *n = keep_those_with_id(run, e, *n);
+    return *n > 0 ? AGAIN : ANSWERED;
+}
+
+/* Runs *n entries until they are answered; false when the *n left were refused and are not. */
+static bool run_batch(struct run *run, struct entry *e, size_t *n) {
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        struct link *l = pool_link(run->worker);
+        if (!link_is_open(l) && renew(run) != RC_OK)
+            break;
+        enum fate fate = judge(run, e, n, batch_attempt(run->desk, l, e, *n, run->may_be_ours));
+        if (fate != AGAIN)
+            return fate == ANSWERED;
+    }
+    finish_all(run, e, *n, run->may_be_ours ? RC_UNKNOWN_OUTCOME : RC_UNAVAILABLE);
+    return true;
+}
+
+/* PostgreSQL refused this one; true when it may be for the sake of its inbox. */
+static bool finish_refused(struct run *run, struct entry *e) {
+    enum rc rc = store_refusal(pool_link(run->worker));
+    bool is_transient = rc == RC_UNAVAILABLE;
+    if (is_transient && run->may_be_ours)
+        rc = RC_UNKNOWN_OUTCOME;
+    finish_all(run, e, 1, rc);
+    return is_transient;
+}
+
+/* PostgreSQL refused the batch as a whole. One inbox that somebody holds locked costs one wait, not
+ * one for each of its posts; and all of them together one time-out. */
+static void run_one_by_one(struct run *whole, struct entry *e, size_t n) {
+    uint64_t stuck = 0, until_us = clock_mono_us(whole->store->clock) +
+                                   (uint64_t)whole->store->config.timeout_ms * 1000;
+    for (size_t i = 0; i < n; i++) {
+        struct run run = *whole;
+        size_t one = 1;
+        run.until_us = 0;
+        uint64_t inbox = e[i].post->to.inbox;
+        if (inbox == stuck || clock_mono_us(run.store->clock) >= until_us)
+            finish_all(&run, &e[i], 1, run.may_be_ours ? RC_UNKNOWN_OUTCOME : RC_UNAVAILABLE);
+        else if (!run_batch(&run, &e[i], &one) && finish_refused(&run, &e[i]))
+            stuck = inbox;
+    }
+}
+
+void store_run_posts(struct store *s, struct pool_worker *w, struct queue_item *posts) {
+    struct store_desk *d = s->desks[pool_index(w)];
+    while (posts) {
+        struct run run = {.store = s, .worker = w, .desk = d};
+        size_t n = batch_gather(d, posts, &posts);
+        if (run_batch(&run, d->entries, &n))
+            continue;
+        if (n == 1)
+            (void)finish_refused(&run, d->entries);
+        else
+            run_one_by_one(&run, d->entries, n);
+    }
+}

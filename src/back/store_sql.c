@@ -1,0 +1,140 @@
+/* back/store_sql.c -- the statements that run all day, prepared on every connection.
+ *
+ * Each is read committed and sees a snapshot of its own. All of them walk indexes: the session
+ * forbids the planner everything else, so that a plan made for an empty table is right for a full
+ * one.
+ *
+ * Lock order, the only one there is: inboxes by id; then rows and remembered ids, which only the
+ * holder of their inbox touches (but for forget_ids, which skips what is locked).
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "store_parts.h"
+
+const char *const store_sql_names[SQL_COUNT] = {
+#define X(name) [SQL_##name] = #name,
+    STORE_STATEMENTS(X)
+#undef X
+};
+
+const char *const store_sql[SQL_COUNT] = {
+    [SQL_begin] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    [SQL_commit] = "COMMIT",
+    [SQL_rollback] = "ROLLBACK",
+
+    /* $1 transaction. NULL when it is too long ago. */
+    [SQL_xact_status] = "SELECT pg_xact_status($1::xid8)",
+
+    /* $1 inboxes. */
+    [SQL_lock_inboxes] = "SELECT count(*) FROM ("
+                         " SELECT 1 FROM kez.inbox WHERE id = ANY ($1::bigint[])"
+                         " ORDER BY id FOR NO KEY UPDATE) AS locked",
+
+    /* $1 inboxes, $2 senders, $3 ids, $4 envelopes of the posts, in order. Comes after
+     * lock_inboxes in its transaction: this snapshot sees all that was committed to these inboxes,
+     * and nobody can add to them. One row of (transaction, number, verdict, seq, created_at) for
+     * each post. Verdicts: new, repeat, conflict, gone. */
+    [SQL_append_rows] =
+        "WITH post AS MATERIALIZED ("
+        " SELECT p.n, p.inbox, p.sender, p.id, p.envelope, i.head IS NULL AS gone,"
+        "  coalesce(r.seq, k.seq) AS old_seq, coalesce(r.created_at, k.created_at) AS old_at,"
+        "  CASE WHEN r.seq IS NOT NULL THEN r.envelope = p.envelope"
+        "   WHEN k.seq IS NOT NULL THEN k.digest = sha256(convert_to(p.envelope, 'UTF8'))"
+        "  END AS same,"
+        "  i.head + row_number() OVER ("
+        "   PARTITION BY p.inbox, coalesce(r.seq, k.seq) IS NULL ORDER BY p.n) AS seq"
+        " FROM ROWS FROM (unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]),"
+        "  unnest($4::text[])) WITH ORDINALITY AS p (inbox, sender, id, envelope, n)"
+        " LEFT JOIN kez.inbox AS i ON i.id = p.inbox"
+        " LEFT JOIN kez.inbox_row AS r"
+        "  ON r.inbox = p.inbox AND r.sender = p.sender AND r.id = p.id"
+        " LEFT JOIN kez.kept_id AS k"
+        "  ON k.inbox = p.inbox AND k.sender = p.sender AND k.id = p.id"
+        "), added AS ("
+        " INSERT INTO kez.inbox_row (inbox, seq, created_at, type, sender, id, envelope)"
+        " SELECT inbox, seq, statement_timestamp(), 0, sender, id, envelope FROM post"
+        " WHERE old_seq IS NULL AND NOT gone"
+        "), moved AS ("
+        " UPDATE kez.inbox AS i SET head = m.head FROM ("
+        "  SELECT inbox, max(seq) AS head FROM post WHERE old_seq IS NULL AND NOT gone"
+        "  GROUP BY inbox) AS m WHERE i.id = m.inbox"
+        ") SELECT pg_current_xact_id(), n,"
+        " CASE WHEN gone THEN 'g' WHEN old_seq IS NULL THEN 'n' WHEN same THEN 'r' ELSE 'c'"
+        "  END::\"char\","
+        " coalesce(old_seq, seq),"
+        " coalesce(old_at, statement_timestamp()::timestamptz(3)) FROM post",
+
+    /* $1 handles, or primaries. One row of (number, inbox, handle, primary) for each that is
+     * there. */
+    [SQL_find_handles] = "SELECT u.n, a.inbox, a.handle, a.primary_key"
+                         " FROM unnest($1::text[]) WITH ORDINALITY AS u (handle, n)"
+                         " JOIN kez.account AS a ON a.handle = u.handle",
+    [SQL_find_primaries] = "SELECT u.n, a.inbox, a.handle, a.primary_key"
+                           " FROM unnest($1::bytea[]) WITH ORDINALITY AS u (primary_key, n)"
+                           " JOIN kez.account AS a ON a.primary_key = u.primary_key",
+
+    /* $1 inbox. */
+    [SQL_read_record] = "SELECT registered_at, proofs FROM kez.account WHERE inbox = $1::bigint",
+
+    /* $1 inbox, $2 after, $3 rows at most, $4 bytes of envelopes at most (and one row more). The
+     * head stands in each row, and in one without a seq when there is none to give. The size of a
+     * large envelope is known without reading it. */
+    [SQL_read_rows] =
+        "SELECT i.head, i.first, s.generation || '-' || i.id,"
+        " r.seq, r.type, r.created_at, r.sender, r.id, r.envelope"
+        " FROM kez.inbox AS i CROSS JOIN kez.store AS s LEFT JOIN LATERAL ("
+        "  SELECT * FROM ("
+        "   SELECT *, sum(octet_length(envelope)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING)"
+        "    - octet_length(envelope) AS before FROM ("
+        "    SELECT seq, type, created_at, sender, id, envelope FROM kez.inbox_row"
+        "    WHERE inbox = i.id AND seq > $2::bigint ORDER BY seq LIMIT $3::bigint) AS wanted"
+        "  ) AS summed WHERE before < $4::bigint"
+        " ) AS r ON true WHERE i.id = $1::bigint ORDER BY r.seq",
+
+    /* $1 inboxes. One row of (number, head, first, epoch) for each that is there. */
+    [SQL_read_heads] = "SELECT u.n, i.head, i.first, s.generation || '-' || i.id"
+                       " FROM unnest($1::bigint[]) WITH ORDINALITY AS u (id, n)"
+                       " JOIN kez.inbox AS i ON i.id = u.id CROSS JOIN kez.store AS s",
+
+    /* $1 handle, $2 primary. The inbox; no row when either is taken. */
+    [SQL_add_account] = "WITH made AS ("
+                        " INSERT INTO kez.account (handle, primary_key, registered_at)"
+                        " VALUES ($1::text, $2::bytea, statement_timestamp())"
+                        " ON CONFLICT DO NOTHING RETURNING inbox"
+                        "), box AS (INSERT INTO kez.inbox (id) SELECT inbox FROM made)"
+                        " SELECT inbox FROM made",
+    /* The same, when it was there; comes after add_account and sees what stood in its way. */
+    [SQL_same_account] =
+        "SELECT inbox FROM kez.account WHERE handle = $1::text AND primary_key = $2::bytea",
+
+    /* $1 inbox, $2 proofs. */
+    [SQL_set_proofs] = "UPDATE kez.account SET proofs = $2::text WHERE inbox = $1::bigint"
+                       " RETURNING registered_at",
+
+    /* $1 inbox. */
+    [SQL_lock_inbox] = "SELECT id FROM kez.inbox WHERE id = $1::bigint FOR NO KEY UPDATE",
+    /* $1 inbox, $2 upto, $3 rows at most, $4 hours that an id is remembered. Comes after
+     * lock_inbox. (head, first), as they are afterwards. */
+    [SQL_trim_rows] =
+        "WITH trim AS MATERIALIZED ("
+        " SELECT id, least($2::bigint, first + $3::bigint - 1) AS upto FROM kez.inbox"
+        " WHERE id = $1::bigint AND $2::bigint BETWEEN first AND head"
+        "), gone AS ("
+        " DELETE FROM kez.inbox_row AS r USING trim AS t WHERE r.inbox = t.id AND r.seq <= t.upto"
+        " RETURNING r.inbox, r.sender, r.id, r.seq, r.created_at, r.envelope"
+        "), kept AS ("
+        " INSERT INTO kez.kept_id (inbox, sender, id, seq, created_at, digest)"
+        " SELECT inbox, sender, id, seq, created_at, sha256(convert_to(envelope, 'UTF8'))"
+        " FROM gone WHERE id IS NOT NULL"
+        " AND created_at > statement_timestamp() - make_interval(hours => $4::bigint::int)"
+        "), moved AS ("
+        " UPDATE kez.inbox AS i SET first = t.upto + 1 FROM trim AS t WHERE i.id = t.id"
+        " RETURNING i.first"
+        ") SELECT i.head, coalesce(m.first, i.first) FROM kez.inbox AS i"
+        " LEFT JOIN moved AS m ON true WHERE i.id = $1::bigint",
+    /* $1 hours, $2 ids at most. */
+    [SQL_forget_ids] =
+        "DELETE FROM kez.kept_id WHERE ctid = ANY (ARRAY ("
+        " SELECT ctid FROM kez.kept_id"
+        " WHERE created_at < statement_timestamp() - make_interval(hours => $1::bigint::int)"
+        " ORDER BY created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED))",
+};

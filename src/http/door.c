@@ -1,0 +1,189 @@
+/* http/door.c -- accepts connections and hands each to the daemon that has the fewest.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "http/door.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum {
+    TICK_MS = 250,     /* between two sweeps */
+    HELD_TICK_MS = 20, /* while a gate is at its limit */
+    HOLD_MS = 100,     /* after the machine ran out of descriptors or memory */
+    WARN_MS = 10000,   /* and that is said again only after so much time without it */
+    ACCEPT_BURST = 64, /* connections of one gate in one turn */
+};
+
+static uint32_t gate_open(const struct gate *g) {
+    uint32_t open = 0;
+    for (unsigned i = 0; i < g->worker_count; i++)
+        open += atomic_load_explicit(&g->workers[i].open, memory_order_relaxed);
+    return open;
+}
+
+static struct worker *gate_idlest(const struct gate *g) {
+    struct worker *best = &g->workers[0];
+    for (unsigned i = 1; i < g->worker_count; i++)
+        if (atomic_load_explicit(&g->workers[i].open, memory_order_relaxed) <
+            atomic_load_explicit(&best->open, memory_order_relaxed))
+            best = &g->workers[i];
+    return best;
+}
+
+/* False: nothing more to accept now. */
+static bool gate_accept_one(struct gate *g, uint64_t now_ms) {
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    int fd = accept4(g->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            if (g->held_until_ms == 0 || now_ms > g->held_until_ms + WARN_MS)
+                log_warn("http accept failed: %s", strerror(errno));
+            g->held_until_ms = now_ms + HOLD_MS;
+            return false;
+        }
+        /* The client went away again, or the network failed on the way: the next one is fine. */
+        return errno != EAGAIN && errno != EINVAL && errno != EBADF;
+    }
+    struct worker *w = gate_idlest(g);
+    atomic_fetch_add_explicit(&w->open, 1, memory_order_relaxed);
+    if (MHD_add_connection(w->daemon, fd, (struct sockaddr *)&from, size) != MHD_YES)
+        atomic_fetch_sub_explicit(&w->open, 1, memory_order_relaxed);
+    return true;
+}
+
+static void gate_accept(struct gate *g, uint64_t now_ms) {
+    for (int i = 0; i < ACCEPT_BURST && gate_open(g) < g->max_open; i++)
+        if (!gate_accept_one(g, now_ms))
+            return;
+}
+
+static bool gate_is_held(const struct gate *g, uint64_t now_ms) {
+    return now_ms < g->held_until_ms || gate_open(g) >= g->max_open;
+}
+
+static void gate_close(struct gate *g) {
+    if (g->fd >= 0)
+        close(g->fd);
+    g->fd = -1;
+}
+
+/* True: the door shall stop. */
+static bool obey(struct door *d) {
+    pthread_mutex_lock(&d->lock);
+    bool stops = d->stops, closes = d->closes && !d->is_closed;
+    pthread_mutex_unlock(&d->lock);
+    if (!closes)
+        return stops;
+
+    struct gate *g = &d->gates[GATE_PUBLIC];
+    gate_accept(g, clock_mono_ms(d->clock));
+    gate_close(g);
+    pthread_mutex_lock(&d->lock);
+    d->is_closed = true;
+    pthread_cond_broadcast(&d->changed);
+    pthread_mutex_unlock(&d->lock);
+    return stops;
+}
+
+static void turn(struct door *d, uint64_t *swept_ms) {
+    struct pollfd polls[1 + GATE_COUNT + LEFTOVER_MAX];
+    uint64_t now_ms = clock_mono_ms(d->clock);
+    int timeout_ms = TICK_MS;
+    polls[0] = (struct pollfd){.fd = d->wake_fd, .events = POLLIN};
+    for (int i = 0; i < GATE_COUNT; i++) {
+        const struct gate *g = &d->gates[i];
+        bool is_held = g->fd >= 0 && gate_is_held(g, now_ms);
+        polls[1 + i] = (struct pollfd){.fd = is_held ? -1 : g->fd, .events = POLLIN};
+        if (is_held)
+            timeout_ms = HELD_TICK_MS;
+    }
+    size_t leftovers = leftover_fill(d->leftovers, polls + 1 + GATE_COUNT);
+
+    int ready = poll(polls, 1 + GATE_COUNT + leftovers, timeout_ms);
+    now_ms = clock_mono_ms(d->clock);
+    if (ready > 0) {
+        uint64_t rung;
+        if (polls[0].revents && read(d->wake_fd, &rung, sizeof rung) < 0)
+            log_warn("http door: %s", strerror(errno));
+        for (int i = 0; i < GATE_COUNT; i++)
+            if (polls[1 + i].revents)
+                gate_accept(&d->gates[i], now_ms);
+    }
+    if (ready >= 0)
+        leftover_step(d->leftovers, polls + 1 + GATE_COUNT, leftovers, now_ms);
+    if (now_ms - *swept_ms >= TICK_MS) {
+        unsigned late = guard_sweep(d->guard, now_ms);
+        if (late)
+            log_debug("http connections late=%u", late);
+        *swept_ms = now_ms;
+    }
+}
+
+static void *run(void *arg) {
+    struct door *d = arg;
+    uint64_t swept_ms = 0;
+    while (!obey(d))
+        turn(d, &swept_ms);
+    return NULL;
+}
+
+enum rc door_init(struct door *d, struct guard *guard, struct leftovers *leftovers,
+                  const struct clock *clock) {
+    int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd < 0)
+        return RC_IO;
+    *d = (struct door){.guard = guard, .leftovers = leftovers, .clock = clock, .wake_fd = wake_fd};
+    for (int i = 0; i < GATE_COUNT; i++)
+        d->gates[i].fd = -1;
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_cond_init(&d->changed, NULL);
+    return RC_OK;
+}
+
+enum rc door_start(struct door *d) {
+    d->runs = pthread_create(&d->thread, NULL, run, d) == 0;
+    return d->runs ? RC_OK : RC_IO;
+}
+
+void door_wake(struct door *d) {
+    uint64_t one = 1;
+    ssize_t ignored = write(d->wake_fd, &one, sizeof one);
+    (void)ignored;
+}
+
+void door_close_public(struct door *d) {
+    pthread_mutex_lock(&d->lock);
+    d->closes = true;
+    door_wake(d);
+    while (!d->is_closed)
+        pthread_cond_wait(&d->changed, &d->lock);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void door_stop(struct door *d) {
+    if (d->runs) {
+        pthread_mutex_lock(&d->lock);
+        d->stops = true;
+        pthread_mutex_unlock(&d->lock);
+        door_wake(d);
+        pthread_join(d->thread, NULL);
+        d->runs = false;
+    }
+    for (int i = 0; i < GATE_COUNT; i++)
+        gate_close(&d->gates[i]);
+}
+
+void door_done(struct door *d) {
+    close(d->wake_fd);
+    pthread_cond_destroy(&d->changed);
+    pthread_mutex_destroy(&d->lock);
+}

@@ -1,0 +1,326 @@
+/* http/request.c -- one request on its way through libmicrohttpd: head, body, steps, answer.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "http/request.h"
+
+#include <assert.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/table.h"
+#include "core/stats.h"
+#include "http/detach.h"
+#include "http/pages.h"
+#include "http/reply.h"
+
+/* Whose move it is, see request.h. */
+enum turn { TURN_RUNS, TURN_WOKEN, TURN_PARKED };
+
+enum {
+    ANSWER_TIMEOUT_S = 900,           /* a client must have read its answer within this */
+    LINE_MAX_BYTES = 2 * 1024 * 1024, /* more than any request line */
+};
+
+struct request *request_of(struct exchange *ex) {
+    return container_of(ex, struct request, ex);
+}
+
+static void set_deadline(const struct request *r, uint32_t seconds) {
+    if (r->on)
+        guard_set_deadline(&r->on->guarded,
+                           clock_mono_ms(r->server->clock) + (uint64_t)seconds * 1000);
+}
+
+static void wake(struct exchange *ex) {
+    struct request *r = request_of(ex);
+    struct MHD_Connection *connection = r->connection;
+    if (atomic_exchange(&r->turn, TURN_WOKEN) == TURN_PARKED)
+        MHD_resume_connection(connection);
+}
+
+struct request *request_new(struct worker *w, struct MHD_Connection *c, const char *uri) {
+    size_t n = uri ? strnlen(uri, TARGET_MAX_BYTES + 1) : 0;
+    struct request *r = malloc(sizeof *r + n + 1);
+    if (!r)
+        return NULL;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    memset(r, 0, sizeof *r);
+    exchange_init(&r->ex);
+    r->ex.wake = wake;
+    r->ex.target = &r->target;
+    r->server = w->server;
+    r->worker = w;
+    r->on = info ? info->socket_context : NULL;
+    r->connection = c;
+    atomic_init(&r->turn, TURN_RUNS);
+    r->file.fd = r->stream_fd = -1;
+    r->raw_at = (uintptr_t)uri;
+    r->raw_n = n;
+    if (n)
+        memcpy(r->raw, uri, n);
+    r->raw[n] = '\0';
+    return r;
+}
+
+static void close_file(struct request *r) {
+    if (r->file.fd >= 0)
+        close(r->file.fd);
+    r->file = (struct site_file){.fd = -1};
+}
+
+static void refuse(struct request *r, enum rc rc, const char *advice) {
+    (void)exchange_fail(&r->ex, rc, advice);
+    r->is_refused = true;
+}
+
+/* Whether other origins' scripts may read the answer: all of the API, errors too. */
+static bool is_for_all_origins(const struct request *r) {
+    static const struct str first[] = {STR_INIT("v1"), STR_INIT(".well-known"),
+                                       STR_INIT("openapi.yaml")};
+    if (r->target.segment_count == 0)
+        return false;
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        if (str_eq(r->target.segments[0], first[i]))
+            return true;
+    return false;
+}
+
+/* A path too deep for the target's table is no path of ours: 404, not 400. */
+static bool is_too_deep(struct str raw) {
+    size_t slashes = 0;
+    for (size_t i = 0; i < raw.n && raw.p[i] != '?'; i++)
+        slashes += raw.p[i] == '/';
+    return raw.n <= TARGET_MAX_BYTES && slashes > TARGET_MAX_SEGMENTS;
+}
+
+/* Whether the request line goes on after the target's NUL. libmicrohttpd 0.9.75 lets a NUL byte in
+ * a target pass and ends the text there; where the version begins tells. (Elsewhere than close
+ * behind the target it tells nothing.) */
+static bool is_cut(const struct request *r, const char *version) {
+    uintptr_t end = r->raw_at + r->raw_n + 1, next = (uintptr_t)version;
+    return r->raw_n <= TARGET_MAX_BYTES && next > end && next - end < LINE_MAX_BYTES;
+}
+
+static bool read_target(struct request *r, const char *version) {
+    struct str raw = {r->raw, r->raw_n};
+    enum rc rc = is_cut(r, version) ? RC_MALFORMED : target_read(raw, &r->target);
+    if (rc == RC_OK && r->ex.method != METHOD_OPTIONS && str_eq(raw, STR("*")))
+        rc = RC_MALFORMED; /* RFC 9112, 3.2.4 */
+    if (rc == RC_OK) {
+        r->has_cors = !r->worker->is_admin && is_for_all_origins(r);
+        return true;
+    }
+    r->target.path = (struct str){"-", 1}; /* for the log */
+    r->has_cors = !r->worker->is_admin;
+    if (rc == RC_TOO_LARGE && is_too_deep(raw))
+        refuse(r, RC_NOT_FOUND, "There is nothing at this path.");
+    else if (rc == RC_TOO_LARGE)
+        refuse(r, RC_TOO_LARGE, "The request target is too long or has too many parameters.");
+    else
+        refuse(r, RC_MALFORMED,
+               "The request target is malformed: see RFC 3986; %2F, %00, . and .. are refused.");
+    return false;
+}
+
+/* The web client, where the API has nothing. */
+static methods find_page(struct request *r) {
+    const struct target *t = &r->target;
+    if (r->worker->is_admin || r->has_cors)
+        return 0;
+    r->is_page = true;
+    if (site_find(&r->server->site, t, &r->file) == RC_OK) {
+        r->first = page_file;
+        return routes_file_methods;
+    }
+    if (r->server->site.root_fd < 0 && str_eq(t->path, STR("/"))) {
+        r->first = page_plain;
+        return routes_file_methods;
+    }
+    r->is_page = false;
+    return 0;
+}
+
+/* Sets the first step and the limit of the body, or refuses. */
+static void find_step(struct request *r) {
+    methods has = 0;
+    const struct route *route =
+        routes_find(r->worker->is_admin, &r->target, r->ex.method, &has, &r->ex.arg);
+    if (route) {
+        r->first = route->step;
+        r->body_max = route->body_max;
+        return;
+    }
+    if (!has)
+        has = find_page(r);
+    if (!has) {
+        refuse(r, RC_NOT_FOUND, "There is nothing at this path.");
+        return;
+    }
+    if (has & 1U << r->ex.method)
+        return; /* a page */
+    close_file(r);
+    r->is_page = false;
+    routes_print(has, r->allow);
+    r->ex.allow = r->allow;
+    r->first = page_options;
+    if (r->ex.method != METHOD_OPTIONS)
+        refuse(r, RC_NOT_ALLOWED, "Use one of the methods that Allow names.");
+}
+
+/* Whether there is an answer that cannot or should not wait for the body. */
+static bool answers_at_once(const struct request *r) {
+    if (!r->is_refused)
+        return false;
+    if (r->head.is_unframed || r->head.length > REQUEST_DISCARD_MAX)
+        return true;
+    return r->head.expects_continue && (r->head.is_chunked || r->head.length > 0);
+}
+
+static bool answer(struct request *r) {
+    r->phase = PHASE_ANSWERED;
+    set_deadline(r, ANSWER_TIMEOUT_S);
+    return reply(r);
+}
+
+static bool read_head(struct request *r, const char *method, const char *version) {
+    const char *advice = "";
+    r->phase = PHASE_BODY;
+    r->body_max = REQUEST_DISCARD_MAX;
+    r->started_us = clock_mono_us(r->server->clock);
+    r->ex.now_ms = clock_wall_ms(r->server->clock);
+    r->ex.method = routes_method(str_of(method));
+    if (!r->worker->is_admin)
+        atomic_fetch_add(&r->server->in_flight, 1);
+
+    enum rc rc = head_read(r->connection, version, &r->ex, &r->head, &advice);
+    if (read_target(r, version))
+        find_step(r);
+    if (rc != RC_OK && (!r->is_refused || r->head.is_unframed))
+        refuse(r, rc, advice);
+    bool is_over = !r->head.is_unframed && r->head.length > r->body_max;
+    if (is_over && !r->is_refused)
+        refuse(r, RC_OVERSIZE, "The body is too large.");
+    buf_init(&r->body, r->body_max);
+    if (answers_at_once(r) || is_over) {
+        r->reads_on = true;
+        return answer(r);
+    }
+    if (r->head.is_chunked || r->head.length > 0)
+        set_deadline(r, r->server->body_timeout_s);
+    else if (r->on)
+        guard_set_deadline(&r->on->guarded, 0);
+    return true;
+}
+
+/* No answer can be queued between two pieces of a body; so what is too much is thrown away, and the
+ * answer comes at its end, or never. */
+static bool read_body(struct request *r, struct str piece) {
+    uint64_t patience = 2 * (uint64_t)r->body_max;
+    r->body_seen += piece.n;
+    if (r->body_seen > (patience > REQUEST_DISCARD_MAX ? patience : REQUEST_DISCARD_MAX))
+        return false;
+    if (r->is_refused)
+        return true;
+    buf_put(&r->body, piece);
+    enum rc rc = buf_rc(&r->body);
+    if (rc == RC_OK)
+        return true;
+    buf_done(&r->body);
+    if (rc == RC_TOO_LARGE)
+        refuse(r, RC_OVERSIZE, "The body is too large.");
+    else
+        refuse(r, rc, "The body found no memory; try again shortly.");
+    return true;
+}
+
+/* Runs steps until one answers, or waits and has not been woken yet. */
+static bool run_steps(struct request *r) {
+    for (;;) {
+        atomic_store(&r->turn, TURN_RUNS);
+        if (r->ex.next(r->server->flow, &r->ex) == STEP_ANSWERED)
+            return answer(r);
+        if (atomic_load(&r->turn) == TURN_WOKEN)
+            continue;
+        /* Suspended first and parked then: so nobody resumes what is not suspended. */
+        MHD_suspend_connection(r->connection);
+        int expected = TURN_RUNS;
+        if (!atomic_compare_exchange_strong(&r->turn, &expected, TURN_PARKED))
+            MHD_resume_connection(r->connection);
+        return true;
+    }
+}
+
+bool request_handle(struct request *r, const char *method, const char *version, const char *bytes,
+                    size_t *n) {
+    switch (r->phase) {
+    case PHASE_HEAD:
+        return read_head(r, method, version);
+    case PHASE_BODY:
+        if (*n) {
+            struct str piece = {bytes, *n};
+            *n = 0;
+            return read_body(r, piece);
+        }
+        if (r->is_refused)
+            return answer(r);
+        if (r->on)
+            guard_set_deadline(&r->on->guarded, 0);
+        r->phase = PHASE_STEPS;
+        r->ex.body = buf_str(&r->body);
+        r->ex.next = r->first;
+        return run_steps(r);
+    case PHASE_STEPS:
+        assert(atomic_load(&r->turn) == TURN_WOKEN);
+        return run_steps(r);
+    case PHASE_ANSWERED:
+        break;
+    }
+    return false;
+}
+
+/* The answer is out, or never will be. */
+static void count(const struct request *r) {
+    uint64_t us = clock_mono_us(r->server->clock) - r->started_us;
+    if (!r->worker->is_admin) {
+        atomic_fetch_sub(&r->server->in_flight, 1);
+        if (r->phase == PHASE_ANSWERED) {
+            stats_add(requests, 1);
+            if (r->ex.status >= 500)
+                stats_add(requests_failed, 1);
+            stats_observe_us(STATS_request_seconds, us);
+        }
+    }
+    log_debug("http request method=%s path=\"%.*s\" status=%d ms=%llu",
+              routes_method_name(r->ex.method), STR_ARG(r->target.path),
+              r->phase == PHASE_ANSWERED ? r->ex.status : 0, (unsigned long long)(us / 1000));
+}
+
+/* Takes a duplicate; libmicrohttpd closes its own. */
+static void leave_leftover(struct request *r) {
+    int fd = detach_reserve(r->connection);
+    if (fd < 0)
+        return;
+    leftover_take(&r->server->leftovers, fd, clock_mono_ms(r->server->clock));
+    door_wake(&r->server->door);
+}
+
+void request_done(struct request *r, bool is_sent) {
+    if (r->phase != PHASE_HEAD)
+        count(r);
+    if (r->stream_fd >= 0)
+        detach_finish(r->stream_fd, is_sent, &r->server->guard, r->on, r->server->flow->push,
+                      &r->ex.open);
+    else if (is_sent && r->reads_on)
+        leave_leftover(r);
+    if (r->on)
+        set_deadline(r, r->server->idle_timeout_s + r->server->head_timeout_s);
+    close_file(r);
+    buf_done(&r->body);
+    exchange_done(&r->ex);
+    free(r);
+}

@@ -1,0 +1,213 @@
+/* http/server.c -- the public and the admin listener: start, the callbacks of libmicrohttpd, stop.
+ *
+ * Threads: the door, which accepts, sweeps and reads leftovers; one daemon of libmicrohttpd for
+ * each of `threads`, and one for the admin listener, each with an epoll thread inside. Start:
+ * listening sockets, daemons, door. Stop: door, daemons, the rest.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "http/server.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/stats.h"
+#include "http/bind.h"
+#include "http/request.h"
+#include "http/state.h"
+
+enum {
+    ADMIN_MAX_CONNECTIONS = 64,
+    REPLY_ROOM_BYTES = 8 * 1024, /* of a connection's memory, for the head of the answer */
+};
+
+/* ---- what libmicrohttpd calls ---- */
+
+static void on_connection(void *arg, struct MHD_Connection *c, void **context,
+                          enum MHD_ConnectionNotificationCode code) {
+    struct worker *w = arg;
+    struct http_server *s = w->server;
+    struct connection *on = *context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+        if (!w->is_admin)
+            stats_add(connections, 1);
+        on = malloc(sizeof *on);
+        if (!on) {
+            (void)shutdown(info->connect_fd, SHUT_RDWR); /* never without a deadline */
+            return;
+        }
+        on->worker = w;
+        guard_add(&s->guard, &on->guarded, info->connect_fd,
+                  clock_mono_ms(s->clock) + (uint64_t)s->head_timeout_s * 1000);
+        *context = on;
+        return;
+    }
+    if (on)
+        guard_remove(&s->guard, &on->guarded);
+    free(on);
+    *context = NULL;
+    if (!w->is_admin)
+        stats_add(connections, -1);
+    atomic_fetch_sub_explicit(&w->open, 1, memory_order_relaxed);
+}
+
+/* The one moment at which the target is there as it was received. */
+static void *on_target(void *arg, const char *uri, struct MHD_Connection *c) {
+    return request_new(arg, c, uri);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
+                                  const char *method, const char *version, const char *bytes,
+                                  size_t *n, void **context) {
+    struct request *r = *context;
+    (void)arg, (void)c, (void)url;
+    return r && request_handle(r, method, version, bytes, n) ? MHD_YES : MHD_NO;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *c, void **context,
+                         enum MHD_RequestTerminationCode code) {
+    struct request *r = *context;
+    (void)arg, (void)c;
+    *context = NULL;
+    if (r)
+        request_done(r, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+}
+
+/* ---- start and stop ---- */
+
+static enum rc start_worker(struct worker *w, const struct http_config *config, uint32_t max_open) {
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME |
+                     MHD_USE_NO_LISTEN_SOCKET;
+    w->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, w,                             /* */
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)max_open,                 /* */
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s, /* */
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)config->head_max_bytes + REPLY_ROOM_BYTES,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, /* */
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,   /* */
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, w,      /* */
+        MHD_OPTION_END);
+    return w->daemon ? RC_OK : RC_IO;
+}
+
+static enum rc start_workers(struct http_server *s, const struct http_config *config) {
+    unsigned n = config->threads ? config->threads : 1;
+    s->workers = calloc(n, sizeof *s->workers);
+    if (!s->workers)
+        return RC_NO_MEMORY;
+    s->worker_count = n;
+    enum rc rc = RC_OK;
+    for (unsigned i = 0; i < n && rc == RC_OK; i++) {
+        s->workers[i].server = s;
+        rc = start_worker(&s->workers[i], config, config->max_connections);
+    }
+    s->admin_worker.server = s;
+    s->admin_worker.is_admin = true;
+    if (rc == RC_OK && s->door.gates[GATE_ADMIN].fd >= 0)
+        rc = start_worker(&s->admin_worker, config, ADMIN_MAX_CONNECTIONS);
+    return rc;
+}
+
+static enum rc open_gates(struct http_server *s, const struct http_config *config,
+                          const char **why) {
+    struct gate *gates = s->door.gates;
+    enum rc rc = bind_listen(config->bind, &gates[GATE_PUBLIC].fd, &s->port, why);
+    if (rc == RC_OK && config->admin_bind && *config->admin_bind)
+        rc = bind_listen(config->admin_bind, &gates[GATE_ADMIN].fd, &s->admin_port, why);
+    return rc;
+}
+
+static void stop_worker(struct worker *w) {
+    if (w->daemon)
+        MHD_stop_daemon(w->daemon);
+}
+
+/* Fine for a server that has started in part. */
+static void stop(struct http_server *s) {
+    door_stop(&s->door);
+    for (unsigned i = 0; i < s->worker_count; i++)
+        stop_worker(&s->workers[i]);
+    stop_worker(&s->admin_worker);
+    door_done(&s->door);
+    leftover_done(&s->leftovers);
+    guard_done(&s->guard);
+    site_close(&s->site);
+    free(s->workers);
+    free(s);
+}
+
+/* Everything that needs no thread. NULL: no memory, or no descriptor. */
+static struct http_server *make(const struct http_config *config, struct flow *flow,
+                                const struct http_admin *admin) {
+    struct http_server *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->flow = flow;
+    s->admin = admin;
+    s->clock = flow->clock;
+    s->idle_timeout_s = config->idle_timeout_s;
+    s->head_timeout_s = config->head_timeout_s;
+    s->body_timeout_s = config->body_timeout_s;
+    s->site.root_fd = -1;
+    if (door_init(&s->door, &s->guard, &s->leftovers, s->clock) != RC_OK) {
+        free(s);
+        return NULL;
+    }
+    guard_init(&s->guard);
+    leftover_init(&s->leftovers);
+    return s;
+}
+
+static enum rc start(struct http_server *s, const struct http_config *config, const char **why) {
+    enum rc rc = site_open(&s->site, config->web_dir, config->static_max_bytes, why);
+    if (rc == RC_OK)
+        rc = open_gates(s, config, why);
+    if (rc != RC_OK)
+        return rc;
+    *why = "cannot start the http threads";
+    rc = start_workers(s, config);
+    if (rc != RC_OK)
+        return rc;
+    struct gate *gates = s->door.gates;
+    gates[GATE_PUBLIC].workers = s->workers;
+    gates[GATE_PUBLIC].worker_count = s->worker_count;
+    gates[GATE_PUBLIC].max_open = config->max_connections;
+    gates[GATE_ADMIN].workers = &s->admin_worker;
+    gates[GATE_ADMIN].worker_count = 1;
+    gates[GATE_ADMIN].max_open = ADMIN_MAX_CONNECTIONS;
+    return door_start(&s->door);
+}
+
+enum rc http_start(const struct http_config *config, struct flow *flow,
+                   const struct http_admin *admin, struct http_server **out, const char **why) {
+    struct http_server *s = make(config, flow, admin);
+    *why = "out of memory or of descriptors";
+    if (!s)
+        return RC_NO_MEMORY;
+    enum rc rc = start(s, config, why);
+    if (rc == RC_OK)
+        *out = s;
+    else
+        stop(s);
+    return rc;
+}
+
+uint16_t http_port(const struct http_server *s) { return s->port; }
+
+uint16_t http_admin_port(const struct http_server *s) { return s->admin_port; }
+
+void http_quiesce(struct http_server *s) {
+    atomic_store(&s->is_closing, true);
+    door_close_public(&s->door);
+}
+
+uint32_t http_in_flight(const struct http_server *s) { return atomic_load(&s->in_flight); }
+
+void http_stop(struct http_server *s) {
+    if (s)
+        stop(s);
+}

@@ -1,0 +1,112 @@
+/* tests/http/test_routes.c -- the table of routes: who answers, and what Allow says.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "http/routes.h"
+
+#include "rig.h"
+
+#include "http/pages.h"
+#include "wire/message.h"
+
+static const struct {
+    bool is_admin;
+    const char *method, *target;
+    step_fn *step;     /* NULL: none */
+    const char *allow; /* NULL: an unknown path */
+    const char *arg;   /* NULL: absent */
+} rows[] = {
+    {false, "POST", "/v1/register", flow_register, "POST, OPTIONS", NULL},
+    {false, "GET", "/v1/register", NULL, "POST, OPTIONS", NULL},
+    {false, "GET", "/v1/u/alice", flow_user, "GET, HEAD, OPTIONS", "alice"},
+    {false, "HEAD", "/v1/u/alice", flow_user, "GET, HEAD, OPTIONS", "alice"},
+    {false, "POST", "/v1/u/alice", NULL, "GET, HEAD, OPTIONS", NULL},
+    {false, "GET", "/v1/u/al%69ce?x=1", flow_user, "GET, HEAD, OPTIONS", "alice"},
+    {false, "GET", "/v1/u/", flow_user, "GET, HEAD, OPTIONS", ""},
+    {false, "GET", "/v1/u", NULL, NULL, NULL},
+    {false, "GET", "/v1/u/alice/", NULL, NULL, NULL},
+    {false, "GET", "/v1/u/a/b", NULL, NULL, NULL},
+    {false, "GET", "/V1/u/alice", NULL, NULL, NULL},
+    {false, "get", "/v1/u/alice", NULL, "GET, HEAD, OPTIONS", NULL},
+    {false, "GET", "/v1/by-primary/ed25519:00", flow_by_primary, "GET, HEAD, OPTIONS",
+     "ed25519:00"},
+    {false, "PUT", "/v1/profile/alice/proofs", flow_proofs, "PUT, OPTIONS", "alice"},
+    {false, "GET", "/v1/profile/alice/proofs", NULL, "PUT, OPTIONS", NULL},
+    {false, "GET", "/v1/profile/alice", NULL, NULL, NULL},
+    {false, "GET", "/.well-known/webfinger?resource=x", flow_webfinger, "GET, HEAD, OPTIONS", NULL},
+    {false, "GET", "/.well-known/other", NULL, NULL, NULL},
+    {false, "POST", "/v1/messages", flow_send, "POST, OPTIONS", NULL},
+    {false, "DELETE", "/v1/messages", NULL, "POST, OPTIONS", NULL},
+    {false, "GET", "/v1/inbox/alice", flow_inbox, "GET, HEAD, DELETE, OPTIONS", "alice"},
+    {false, "HEAD", "/v1/inbox/alice", flow_inbox, "GET, HEAD, DELETE, OPTIONS", "alice"},
+    {false, "DELETE", "/v1/inbox/alice", flow_inbox_trim, "GET, HEAD, DELETE, OPTIONS", "alice"},
+    {false, "PATCH", "/v1/inbox/alice", NULL, "GET, HEAD, DELETE, OPTIONS", NULL},
+    {false, "OPTIONS", "/v1/inbox/alice", NULL, "GET, HEAD, DELETE, OPTIONS", NULL},
+    {false, "TRACE", "/v1/inbox/alice", NULL, "GET, HEAD, DELETE, OPTIONS", NULL},
+    {false, "GET", "/v1/inbox/alice/stream", flow_inbox_stream, "GET, OPTIONS", "alice"},
+    {false, "HEAD", "/v1/inbox/alice/stream", NULL, "GET, OPTIONS", NULL},
+    {false, "GET", "/v1/healthz", page_health, "GET, HEAD, OPTIONS", NULL},
+    {false, "GET", "/openapi.yaml", page_openapi, "GET, HEAD, OPTIONS", NULL},
+    {false, "GET", "/", NULL, NULL, NULL},
+    {false, "GET", "/metrics", NULL, NULL, NULL},
+    {false, "GET", "/readyz", NULL, NULL, NULL},
+    {false, "OPTIONS", "*", NULL, "GET, HEAD, POST, PUT, DELETE, OPTIONS", NULL},
+    {true, "GET", "/livez", page_health, "GET, HEAD, OPTIONS", NULL},
+    {true, "HEAD", "/readyz", page_ready, "GET, HEAD, OPTIONS", NULL},
+    {true, "GET", "/metrics", page_metrics, "GET, HEAD, OPTIONS", NULL},
+    {true, "GET", "/v1/healthz", page_health, "GET, HEAD, OPTIONS", NULL},
+    {true, "GET", "/v1/u/alice", NULL, NULL, NULL},
+    {true, "POST", "/v1/messages", NULL, NULL, NULL},
+    {true, "GET", "/openapi.yaml", NULL, NULL, NULL},
+};
+
+static void each_path_has_its_methods(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        static struct target t;
+        struct str arg = {NULL, 0};
+        methods has = 77;
+        char allow[ROUTES_ALLOW_MAX];
+        assert_int_equal(target_read(str_of(rows[i].target), &t), RC_OK);
+        const struct route *route =
+            routes_find(rows[i].is_admin, &t, routes_method(str_of(rows[i].method)), &has, &arg);
+        routes_print(has, allow);
+        if ((route ? route->step : NULL) != rows[i].step || (has == 0) != !rows[i].allow ||
+            (rows[i].allow && strcmp(allow, rows[i].allow) != 0) ||
+            !str_eq(arg, str_of(rows[i].arg)) ||
+            str_is_absent(arg) != str_is_absent(str_of(rows[i].arg)))
+            fail_msg("%s %s: allow %s, arg %.*s", rows[i].method, rows[i].target, allow,
+                     STR_ARG(arg));
+    }
+}
+
+static void a_message_of_the_protocols_size_has_room(void **state) {
+    (void)state;
+    static struct target t;
+    struct str arg;
+    methods has;
+    assert_int_equal(target_read(STR("/v1/messages"), &t), RC_OK);
+    const struct route *route = routes_find(false, &t, METHOD_POST, &has, &arg);
+    assert_int_equal(route->body_max, MESSAGE_BODY_MAX);
+    assert_int_equal(target_read(STR("/v1/profile/a/proofs"), &t), RC_OK);
+    route = routes_find(false, &t, METHOD_PUT, &has, &arg);
+    assert_true(route->body_max > PROOFS_MAX * PROOF_MAX_BYTES * 6); /* all of it \u00xx */
+}
+
+static void methods_have_names(void **state) {
+    (void)state;
+    for (int m = METHOD_GET; m < METHOD_OTHER; m++)
+        assert_int_equal(routes_method(str_of(routes_method_name((enum method)m))), m);
+    assert_int_equal(routes_method(STR("TRACE")), METHOD_OTHER);
+    assert_int_equal(routes_method(STR("")), METHOD_OTHER);
+    assert_int_equal(routes_method(STR("GETS")), METHOD_OTHER);
+    assert_string_equal(routes_method_name(METHOD_OTHER), "OTHER");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_path_has_its_methods),
+        cmocka_unit_test(a_message_of_the_protocols_size_has_room),
+        cmocka_unit_test(methods_have_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
