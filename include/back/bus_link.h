@@ -28,7 +28,7 @@ struct bus_link;
 struct bus_link_sub; /* a subscription of nats.c */
 
 enum bus_link_state {
-    BUS_LINK_UP,     /* connected; all subscriptions have been sent, perhaps again */
+    BUS_LINK_UP,     /* connected again; all subscriptions have been sent again */
     BUS_LINK_DOWN,   /* lost; nats.c tries again */
     BUS_LINK_CLOSED, /* given up: bus_link_close() and bus_link_connect() are wanted */
 };
@@ -51,9 +51,9 @@ MUST_CHECK enum rc bus_link_new(const struct bus_config *config,
 /* The link is closed. NULL-safe. */
 void bus_link_free(struct bus_link *l);
 
-/* Tries each server once. True: connected, events.state is not called for it. False: not yet, or
- * not at all; events.state says more later: UP, or CLOSED (perhaps before this returns). */
-bool bus_link_connect(struct bus_link *l);
+/* Tries each server once; the link was closed. True: connected (events.state is not called for it).
+ * False: it is still closed, and events.trouble was told why. */
+MUST_CHECK bool bus_link_connect(struct bus_link *l);
 /* Ends the connection and all its subscriptions, which bus_link_unsubscribe() still has to free. */
 void bus_link_close(struct bus_link *l);
 

@@ -56,10 +56,10 @@ void pool_stop(struct pool *p);
 /* True while a worker accepts jobs. */
 bool pool_is_up(const struct pool *p);
 
-/* RC_FULL. RC_UNAVAILABLE: the worker has no connection. RC_CLOSED: stopping. The item is the
- * caller's then. */
+/* To the worker of this hash, or while that one has no connection, the next that has. RC_FULL.
+ * RC_UNAVAILABLE: none has. RC_CLOSED: stopping. The item is the caller's then. */
 MUST_CHECK enum rc pool_push(struct pool *p, uint64_t hash, struct queue_item *item);
-/* To one that has a connection, in turn. */
+/* To one that has a connection, in turn; the same otherwise. */
 MUST_CHECK enum rc pool_push_any(struct pool *p, struct queue_item *item);
 
 /* ---- for run() ---- */

@@ -59,6 +59,8 @@ bool link_timed_out(const struct link *l);
 /* Why it is not open: one line, never with a password. Valid until the next call. */
 const char *link_why(const struct link *l);
 int link_fd(const struct link *l);
+/* As configured. */
+const char *link_name(const struct link *l);
 /* PostgreSQL's version as libpq numbers it: 150020. */
 int link_server_version(const struct link *l);
 

@@ -51,5 +51,7 @@ void callers_feed(struct callers *c);
 void callers_tick(struct callers *c, uint64_t now_ns);
 /* Requests under way. */
 uint32_t callers_busy(const struct callers *c);
+/* One more could go out now. */
+bool callers_are_free(const struct callers *c);
 
 #endif

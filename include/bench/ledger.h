@@ -4,7 +4,7 @@
  * posts were answered with, each once.
  *
  * Source: protocol, section 5.
- * Memory: 16 bytes a stream, 32 an inbox; none of its own.
+ * Memory: 16 bytes a stream, 40 an inbox; none of its own.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef BENCH_LEDGER_H
@@ -44,13 +44,14 @@ bool ledger_is_at(const struct track *t, uint64_t head);
 struct inbox {
     uint64_t first, last; /* seqs answered; 0: none yet */
     uint64_t answers;
+    uint64_t sum;     /* of a mix of the seqs answered: tells one twice from another never */
     uint32_t streams; /* that listen to it */
 };
 
 void ledger_answer(struct inbox *in, uint64_t seq);
 /* Seqs between first and last that no answer named (posts of unknown outcome may hold them). */
 uint64_t ledger_unanswered(const struct inbox *in);
-/* Answers more than there are seqs between first and last: two posts with one seq. */
+/* At least so many answers named a seq that another one had. */
 uint64_t ledger_doubled(const struct inbox *in);
 
 #endif

@@ -27,7 +27,8 @@ struct frame {
     /* epoch_tag() of the history that the row stands in, 0: not known. Whoever makes the frame sets
      * it before sharing. */
     uint64_t epoch_tag;
-    char bytes[]; /* `id: <seq>\ndata: <json>\n\n` */
+    struct frame *_Atomic tagged; /* the same row as a tagged event, once somebody wanted it */
+    char bytes[];                 /* `id: <seq>\ndata: <json>\n\n` */
 };
 
 /* NULL: no memory, or over FRAME_MAX_BYTES. The caller holds one reference. */
@@ -37,6 +38,9 @@ struct frame *frame_of_json(const struct row_head *head, struct str json);
 /* An event that is not a row (ready, resync, drain, keep-alive): `bytes` as they are, json_n = 0.
  */
 struct frame *frame_of_event(uint64_t seq, struct str bytes);
+/* The row as a tagged event (protocol, section 7), made once and shared: lives as long as `f`,
+ * which the caller goes on holding. NULL: no memory. */
+struct frame *frame_tagged(struct frame *f);
 struct frame *frame_ref(struct frame *f);
 /* NULL-safe. */
 void frame_unref(struct frame *f);

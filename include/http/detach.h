@@ -25,8 +25,8 @@
 
 struct MHD_Connection;
 struct MHD_Response;
-struct connection;
 struct guard;
+struct guarded;
 
 /* A duplicate of the connection's socket; -1: no descriptor is left. */
 int detach_reserve(struct MHD_Connection *c);
@@ -38,7 +38,7 @@ struct MHD_Response *detach_answer(void);
 /* In the completion callback. is_sent: the request ended with COMPLETED_OK. Gives `fd` to the
  * shards and with it the reservation, or closes it and gives the reservation back. `on` may be
  * NULL. */
-void detach_finish(int fd, bool is_sent, struct guard *guard, struct connection *on,
-                   struct push *push, const struct push_open *open);
+void detach_finish(int fd, bool is_sent, struct guard *guard, struct guarded *on, struct push *push,
+                   const struct push_open *open);
 
 #endif

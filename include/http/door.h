@@ -30,7 +30,8 @@ struct worker {
     struct http_server *server;
     struct MHD_Daemon *daemon;
     bool is_admin;
-    _Atomic uint32_t open; /* connections handed over and not closed yet */
+    _Atomic uint32_t open;    /* connections handed over and not closed yet */
+    _Atomic uint32_t waiting; /* of these, those that the daemon has not begun with */
 };
 
 /* A listening socket and the workers behind it. */
@@ -67,7 +68,8 @@ MUST_CHECK enum rc door_start(struct door *d);
 void door_close_public(struct door *d);
 /* There is a new leftover. Any thread, until door_done(). */
 void door_wake(struct door *d);
-/* Joins the thread, if it runs, and closes the gates. */
+/* Joins the thread, if it runs, closes the gates, and waits until the daemons have begun with all
+ * that they were handed (libmicrohttpd throws the rest away at its end, under no lock). */
 void door_stop(struct door *d);
 void door_done(struct door *d);
 

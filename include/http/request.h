@@ -32,7 +32,7 @@ struct request {
     struct exchange ex;
     struct http_server *server;
     struct worker *worker;
-    struct connection *on; /* NULL: the connection found no memory and is being shut down */
+    struct guarded *on; /* NULL: the connection found no memory and is being shut down */
     struct MHD_Connection *connection;
     enum phase phase;
     _Atomic int turn;

@@ -1,4 +1,4 @@
-/* http/state.h -- what the parts of this floor share: the server and its connections.
+/* http/state.h -- what the parts of this floor share: the server.
  *
  * Threads: set before the first thread starts, but for the atomics.
  *
@@ -30,12 +30,6 @@ struct http_server {
 
     _Atomic bool is_closing;    /* answers carry `Connection: close` */
     _Atomic uint32_t in_flight; /* requests whose answer has not been sent yet */
-};
-
-/* One connection, from accepted to closed; libmicrohttpd keeps it as the socket context. */
-struct connection {
-    struct guarded guarded;
-    struct worker *worker;
 };
 
 #endif

@@ -30,6 +30,10 @@ void row_put(struct buf *out, const struct row *row);
 /* The same without envelope and data, with "stored":true. */
 void row_put_stored(struct buf *out, const struct row *row);
 
+/* Appends a row as a tagged event (protocol, section 7): {"type":…,"data":{the row without its
+ * type}}. `json` is a row as row_put() writes it, or one that row_read_head() took. */
+void row_put_tagged(struct buf *out, enum row_type type, struct str json);
+
 /* What a node needs of a row that came over NATS. */
 struct row_head {
     uint64_t seq;

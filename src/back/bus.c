@@ -52,12 +52,12 @@ struct bus {
     bool is_opening; /* a thread is in bus_link_connect() */
     enum link_state state;
     uint64_t connection; /* counts: how often the link came up */
+    uint64_t open_us;    /* no new link before this time */
     uint64_t barriers;   /* a bit for each shard whose ticket waits */
     uint64_t tickets[BUS_SHARDS_MAX];
 
     /* The courier's. */
     uint64_t again_us; /* no round before this time */
-    uint64_t open_us;  /* and no new link */
     pthread_t opener;
     bool has_opener;
 };
@@ -230,20 +230,27 @@ static void run_round(struct bus *b) {
 
 /* ---- opening the link ---- */
 
+static uint64_t pause_us(const struct bus *b) {
+    uint32_t drawn = 0;
+    if (b->reconnect_jitter_ms == 0 ||
+        getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != (ssize_t)sizeof drawn)
+        return (uint64_t)b->reconnect_wait_ms * 1000;
+    return ((uint64_t)b->reconnect_wait_ms + drawn % b->reconnect_jitter_ms) * 1000;
+}
+
 static void *open_link(void *arg) {
     struct bus *b = arg;
     bool is_connected = bus_link_connect(b->link);
     pthread_mutex_lock(&b->lock);
     b->is_opening = false;
-    /* Another state has come from the link itself meanwhile, and is newer. */
+    /* Otherwise the link has told of a loss already. */
     if (b->state == LINK_OPENING) {
-        b->state = is_connected ? LINK_UP : LINK_DOWN;
+        b->state = is_connected ? LINK_UP : LINK_CLOSED;
         b->connection += is_connected;
     }
+    b->open_us = clock_mono_us(b->clock) + pause_us(b);
     pthread_cond_signal(&b->wake);
     pthread_mutex_unlock(&b->lock);
-    if (!is_connected)
-        bus_news_trouble(&b->news, "not connected yet");
     return NULL;
 }
 
@@ -253,20 +260,11 @@ static void join_opener(struct bus *b) {
     b->has_opener = false;
 }
 
-static uint64_t pause_us(const struct bus *b) {
-    uint32_t drawn = 0;
-    if (b->reconnect_jitter_ms == 0 ||
-        getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != (ssize_t)sizeof drawn)
-        return (uint64_t)b->reconnect_wait_ms * 1000;
-    return ((uint64_t)b->reconnect_wait_ms + drawn % b->reconnect_jitter_ms) * 1000;
-}
-
-/* The first time, or again after nats.c has given up. */
+/* The first time, or again when it could not be had, or nats.c has given it up. */
 static void renew_link(struct bus *b) {
     join_opener(b);
     bus_link_close(b->link);
     bus_interests_renew(&b->interests);
-    b->open_us = clock_mono_us(b->clock) + pause_us(b);
     pthread_mutex_lock(&b->lock);
     b->state = LINK_OPENING;
     b->is_opening = true;

@@ -8,6 +8,8 @@
  *   without a reconnect. FlushTimeout() answers "ok" when it could not write its PING; the
  *   disconnect follows then.
  * - Two refusals with the same error close the connection for good, whatever the reconnect limit.
+ *   With RetryOnFailedConnect, a refusal at the first attempt does so at once, and its reason is
+ *   lost: so the first connection is tried again by the owner of the link.
  * - The library is shared with others in the process and stays open; its threads sleep when idle.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
@@ -45,8 +47,9 @@ struct bus_link {
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    size_t subs;  /* whose completion callback has not come */
-    bool is_over; /* no callback about the connection comes any more */
+    size_t subs;     /* whose completion callback has not come */
+    bool is_over;    /* no callback about the connection comes any more */
+    bool is_closing; /* because its owner wants it so */
 };
 
 /* ---- reading the configuration ---- */
@@ -223,7 +226,7 @@ static enum rc set_trust(natsOptions *o, const struct bus_config *c, const char 
 
 /* ---- what nats.c tells ---- */
 
-static void on_connected(natsConnection *nc, void *arg) {
+static void on_reconnected(natsConnection *nc, void *arg) {
     (void)nc;
     struct bus_link *l = arg;
     l->events.state(l->events.arg, BUS_LINK_UP);
@@ -239,7 +242,10 @@ static void on_closed(natsConnection *nc, void *arg) {
     struct bus_link *l = arg;
     const char *text; /* may repeat what the server said: not for the log */
     natsStatus s = natsConnection_GetLastError(nc, &text);
-    if (s != NATS_OK && s != NATS_CONNECTION_CLOSED)
+    pthread_mutex_lock(&l->lock);
+    bool is_asked = l->is_closing;
+    pthread_mutex_unlock(&l->lock);
+    if (!is_asked)
         l->events.trouble(l->events.arg, natsStatus_GetText(s));
     l->events.state(l->events.arg, BUS_LINK_CLOSED);
     pthread_mutex_lock(&l->lock);
@@ -301,9 +307,7 @@ static natsStatus set_manners(natsOptions *o, const struct bus_config *c, struct
     if (s == NATS_OK)
         s = natsOptions_SetWriteDeadline(o, c->flush_timeout_ms);
     if (s == NATS_OK)
-        s = natsOptions_SetRetryOnFailedConnect(o, true, on_connected, l);
-    if (s == NATS_OK)
-        s = natsOptions_SetReconnectedCB(o, on_connected, l);
+        s = natsOptions_SetReconnectedCB(o, on_reconnected, l);
     if (s == NATS_OK)
         s = natsOptions_SetDisconnectedCB(o, on_disconnected, l);
     if (s == NATS_OK)
@@ -358,22 +362,23 @@ void bus_link_free(struct bus_link *l) {
 
 bool bus_link_connect(struct bus_link *l) {
     pthread_mutex_lock(&l->lock);
-    l->is_over = false;
+    l->is_over = l->is_closing = false;
     pthread_mutex_unlock(&l->lock);
     natsStatus s = natsConnection_Connect(&l->nc, l->options);
-    if (s == NATS_OK || s == NATS_NOT_YET_CONNECTED)
-        return s == NATS_OK;
+    if (s == NATS_OK)
+        return true;
     /* Nothing was made: no callback will come. */
-    l->nc = NULL;
     pthread_mutex_lock(&l->lock);
     l->is_over = true;
     pthread_mutex_unlock(&l->lock);
     l->events.trouble(l->events.arg, natsStatus_GetText(s));
-    l->events.state(l->events.arg, BUS_LINK_CLOSED);
     return false;
 }
 
 void bus_link_close(struct bus_link *l) {
+    pthread_mutex_lock(&l->lock);
+    l->is_closing = true;
+    pthread_mutex_unlock(&l->lock);
     natsConnection_Destroy(l->nc);
     l->nc = NULL;
     pthread_mutex_lock(&l->lock);

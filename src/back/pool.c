@@ -133,8 +133,8 @@ static bool attempt(struct pool_worker *w, uint64_t until_us) {
 static void note_failure(struct pool_worker *w) {
     /* The operator is told once what is wrong, and again when something else is. */
     uint64_t why = hash_str(str_of(link_why(w->link)));
-    log_line(why != w->told ? LOG_WARN : LOG_DEBUG, "store cannot be used worker=%u why=\"%s\"",
-             pool_index(w), link_why(w->link));
+    log_line(why != w->told ? LOG_WARN : LOG_DEBUG, "%s %u cannot use the store why=\"%s\"",
+             link_name(w->link), pool_index(w), link_why(w->link));
     w->told = why;
     w->failures++;
     w->keep_jobs_us = 0;
@@ -144,7 +144,8 @@ static void note_failure(struct pool_worker *w) {
 static void note_loss(struct pool_worker *w) {
     uint64_t now = now_us(w);
     bool lasted = now - w->opened_us >= (uint64_t)POOL_STEADY_MS * 1000;
-    log_warn("store connection lost worker=%u why=\"%s\"", pool_index(w), link_why(w->link));
+    log_warn("%s %u lost the store why=\"%s\"", link_name(w->link), pool_index(w),
+             link_why(w->link));
     w->had_link = false;
     w->failures = lasted ? 0 : w->failures + 1;
     /* A server that was silent will be silent to the next attempt too. */
@@ -161,7 +162,7 @@ static bool connect_until(struct pool_worker *w, uint64_t until_us) {
         if (ms_until(w, until_us) == 0)
             break;
         if (!queue_is_closed(&w->queue) && attempt(w, until_us)) {
-            log_info("store connected worker=%u server=%d", pool_index(w),
+            log_info("%s %u connected version=%d", link_name(w->link), pool_index(w),
                      link_server_version(w->link));
             w->had_link = true;
             w->told = 0;
@@ -232,19 +233,20 @@ static enum rc push(struct pool_worker *w, struct queue_item *item) {
     return queue_push(&w->queue, item);
 }
 
+/* To the first from `index` on that accepts jobs. */
+static enum rc push_from(struct pool *p, unsigned index, struct queue_item *item) {
+    enum rc rc = RC_UNAVAILABLE;
+    for (unsigned i = 0; i < p->n && rc == RC_UNAVAILABLE; i++)
+        rc = push(&p->workers[(index + i) % p->n], item);
+    return rc;
+}
+
 enum rc pool_push(struct pool *p, uint64_t hash, struct queue_item *item) {
-    return push(&p->workers[hash % p->n], item);
+    return push_from(p, (unsigned)(hash % p->n), item);
 }
 
 enum rc pool_push_any(struct pool *p, struct queue_item *item) {
-    unsigned first = atomic_fetch_add(&p->turn, 1);
-    enum rc rc = RC_UNAVAILABLE, told = RC_UNAVAILABLE;
-    for (unsigned i = 0; i < p->n && rc != RC_OK; i++) {
-        rc = push(&p->workers[(first + i) % p->n], item);
-        if (rc != RC_UNAVAILABLE)
-            told = rc;
-    }
-    return rc == RC_OK ? RC_OK : told;
+    return push_from(p, atomic_fetch_add(&p->turn, 1) % p->n, item);
 }
 
 static void join(struct pool *p) {

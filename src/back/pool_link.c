@@ -282,6 +282,8 @@ const char *link_why(const struct link *l) { return l->why; }
 
 int link_fd(const struct link *l) { return PQsocket(l->conn); }
 
+const char *link_name(const struct link *l) { return l->name; }
+
 int link_server_version(const struct link *l) { return PQserverVersion(l->conn); }
 
 void link_set_note(struct link *l, const char *note) {

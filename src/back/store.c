@@ -236,9 +236,9 @@ enum rc store_start(const struct store_config *config, const struct store_events
     pthread_mutex_init(&s->lock, NULL);
     enum rc rc = make_desks(s);
     if (rc == RC_OK)
-        rc = start_side(&s->writers, config->writers, "kez-chat-server writer");
+        rc = start_side(&s->writers, config->writers, "kez-chat writer");
     if (rc == RC_OK)
-        rc = start_side(&s->readers, config->readers, "kez-chat-server reader");
+        rc = start_side(&s->readers, config->readers, "kez-chat reader");
     if (rc != RC_OK) {
         store_stop(s);
         return rc;

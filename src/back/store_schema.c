@@ -368,7 +368,7 @@ enum rc store_prepare(void *arg, struct link *l) {
 enum rc store_renew_epoch(const struct store_config *config, const char **why) {
     static _Thread_local char said[WHY_MAX + 1];
     struct link_config c = {.url = config->url,
-                            .name = "kez-chat-server",
+                            .name = "kez-chat",
                             .timeout_ms = config->timeout_ms,
                             .connect_timeout_ms = config->connect_timeout_ms};
     struct link *l = NULL;

@@ -89,6 +89,8 @@ void callers_serve(struct callers *c, struct callers_work work) { c->work = work
 
 uint32_t callers_busy(const struct callers *c) { return c->n_busy; }
 
+bool callers_are_free(const struct callers *c) { return c->n_free > 0; }
+
 static uint32_t index_of(const struct callers *c, const struct caller *one) {
     return (uint32_t)(one - c->at);
 }

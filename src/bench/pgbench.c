@@ -17,11 +17,14 @@
 
 enum { SAID_MAX = 64 * 1024, SCRIPT_MAX = ASK_BODY_MAX + 4096 };
 
+/* The columns and the keys of the nodes' own table of rows, without the heads that they keep. */
 #define MAKE_TABLE                                                                                 \
     "SET client_min_messages = warning; DROP TABLE IF EXISTS kez_bench_scratch; "                  \
     "CREATE TABLE kez_bench_scratch (inbox bigint NOT NULL, seq bigint NOT NULL, "                 \
-    "type smallint NOT NULL, body text NOT NULL, created_at timestamptz NOT NULL, "                \
-    "PRIMARY KEY (inbox, seq))"
+    "created_at timestamptz(3) NOT NULL, type smallint NOT NULL, sender text NOT NULL, id text, "  \
+    "envelope text NOT NULL, PRIMARY KEY (inbox, seq)); "                                          \
+    "ALTER TABLE kez_bench_scratch ALTER envelope SET STORAGE EXTERNAL; "                          \
+    "CREATE UNIQUE INDEX ON kez_bench_scratch (inbox, sender, id) WHERE id IS NOT NULL"
 #define DROP_TABLE "DROP TABLE IF EXISTS kez_bench_scratch"
 
 void pgbench_put_script(struct buf *out, const struct pgbench *p) {
@@ -29,10 +32,11 @@ void pgbench_put_script(struct buf *out, const struct pgbench *p) {
     /* Both random: (inbox, seq) are new each time, as a new row's are. */
     buf_putf(out, "\\set inbox random(1, %" PRIu64 ")\n\\set seq random(1, 9007199254740991)\n",
              p->inboxes);
-    buf_put(out, STR("INSERT INTO kez_bench_scratch (inbox, seq, type, body, created_at) "
-                     "VALUES (:inbox, :seq, 0, '"));
+    buf_put(out,
+            STR("INSERT INTO kez_bench_scratch (inbox, seq, created_at, type, sender, envelope) "
+                "VALUES (:inbox, :seq, now(), 0, '', '"));
     ask_put_envelope(out, &mark, (size_t)p->body_bytes);
-    buf_put(out, STR("', now());\n"));
+    buf_put(out, STR("');\n"));
 }
 
 enum rc pgbench_read_tps(struct str text, double *tps) {

@@ -50,7 +50,7 @@ static void tell(struct round *r, uint64_t now_ns) {
 
 static void turn(struct round *r) {
     uint64_t now = poller_now_ns(), until = r->tick_ns;
-    if (r->is_posting && poster_due_ns(&r->poster) < until)
+    if (r->is_posting && callers_are_free(r->callers) && poster_due_ns(&r->poster) < until)
         until = poster_due_ns(&r->poster);
     poller_turn(r->setup->poller, until);
     callers_feed(r->callers);

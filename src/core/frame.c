@@ -22,6 +22,7 @@ static struct frame *frame_of_bytes(struct str bytes, size_t json_at, size_t jso
         .json_n = (uint32_t)(json_end - json_at),
     };
     atomic_init(&f->refs, 1);
+    atomic_init(&f->tagged, NULL);
     if (bytes.n)
         memcpy(f->bytes, bytes.p, bytes.n);
     return f;
@@ -81,6 +82,25 @@ struct frame *frame_of_event(uint64_t seq, struct str bytes) {
     return f;
 }
 
+struct frame *frame_tagged(struct frame *f) {
+    struct frame *made = atomic_load_explicit(&f->tagged, memory_order_acquire), *none = NULL;
+    if (made)
+        return made;
+    struct row_head head = {.seq = f->seq, .type = f->type, .created_at_ms = f->created_at_ms};
+    struct buf b;
+    size_t json_at = begin(&b, f->seq, f->json_n);
+    row_put_tagged(&b, f->type, frame_json(f));
+    made = finish(&b, json_at, &head);
+    if (!made)
+        return NULL;
+    made->epoch_tag = f->epoch_tag;
+    if (atomic_compare_exchange_strong_explicit(&f->tagged, &none, made, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return made;
+    frame_unref(made); /* another thread was first */
+    return none;
+}
+
 struct frame *frame_ref(struct frame *f) {
     /* Relaxed: who refs holds a reference already. */
     (void)atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
@@ -89,8 +109,10 @@ struct frame *frame_ref(struct frame *f) {
 
 void frame_unref(struct frame *f) {
     /* The last one must see what the others did before they let go. */
-    if (f && atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1)
-        free(f);
+    if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    frame_unref(atomic_load_explicit(&f->tagged, memory_order_acquire));
+    free(f);
 }
 
 struct str frame_json(const struct frame *f) {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "http/state.h"
+#include "http/guard.h"
 #include "wire/sse.h"
 
 enum { BLOCK_BYTES = 128 }; /* libmicrohttpd's buffer for the body; the hello is shorter */
@@ -43,14 +43,14 @@ struct MHD_Response *detach_answer(void) {
     return NULL;
 }
 
-void detach_finish(int fd, bool is_sent, struct guard *guard, struct connection *on,
-                   struct push *push, const struct push_open *open) {
+void detach_finish(int fd, bool is_sent, struct guard *guard, struct guarded *on, struct push *push,
+                   const struct push_open *open) {
     if (!is_sent) {
         close(fd);
         push_release(push, &open->user);
         return;
     }
     if (on)
-        guard_remove(guard, &on->guarded);
+        guard_remove(guard, on);
     push_open(push, open, fd);
 }

@@ -19,6 +19,7 @@ enum {
     HELD_TICK_MS = 20, /* while a gate is at its limit */
     HOLD_MS = 100,     /* after the machine ran out of descriptors or memory */
     WARN_MS = 10000,   /* and that is said again only after so much time without it */
+    SETTLE_MS = 1000,  /* at the end, for the daemons to begin with what they were handed */
     ACCEPT_BURST = 64, /* connections of one gate in one turn */
 };
 
@@ -55,8 +56,11 @@ static bool gate_accept_one(struct gate *g, uint64_t now_ms) {
     }
     struct worker *w = gate_idlest(g);
     atomic_fetch_add_explicit(&w->open, 1, memory_order_relaxed);
-    if (MHD_add_connection(w->daemon, fd, (struct sockaddr *)&from, size) != MHD_YES)
+    atomic_fetch_add(&w->waiting, 1);
+    if (MHD_add_connection(w->daemon, fd, (struct sockaddr *)&from, size) != MHD_YES) {
         atomic_fetch_sub_explicit(&w->open, 1, memory_order_relaxed);
+        atomic_fetch_sub(&w->waiting, 1);
+    }
     return true;
 }
 
@@ -68,6 +72,14 @@ static void gate_accept(struct gate *g, uint64_t now_ms) {
 
 static bool gate_is_held(const struct gate *g, uint64_t now_ms) {
     return now_ms < g->held_until_ms || gate_open(g) >= g->max_open;
+}
+
+/* A connection for which the daemon found no memory never begins: so there is an end to it. */
+static void gate_settle(const struct gate *g, const struct clock *clock) {
+    uint64_t until_ms = clock_mono_ms(clock) + SETTLE_MS;
+    for (unsigned i = 0; i < g->worker_count; i++)
+        while (atomic_load(&g->workers[i].waiting) && clock_mono_ms(clock) < until_ms)
+            (void)poll(NULL, 0, 1);
 }
 
 static void gate_close(struct gate *g) {
@@ -178,8 +190,10 @@ void door_stop(struct door *d) {
         pthread_join(d->thread, NULL);
         d->runs = false;
     }
-    for (int i = 0; i < GATE_COUNT; i++)
+    for (int i = 0; i < GATE_COUNT; i++) {
         gate_close(&d->gates[i]);
+        gate_settle(&d->gates[i], d->clock);
+    }
 }
 
 void door_done(struct door *d) {

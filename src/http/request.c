@@ -21,8 +21,8 @@
 enum turn { TURN_RUNS, TURN_WOKEN, TURN_PARKED };
 
 enum {
-    ANSWER_TIMEOUT_S = 900,           /* a client must have read its answer within this */
-    LINE_MAX_BYTES = 2 * 1024 * 1024, /* more than any request line */
+    ANSWER_TIMEOUT_S = 900,     /* a client must have read its answer within this */
+    LINE_MAX_BYTES = 16 * 1024, /* a version further off is no part of the line */
 };
 
 struct request *request_of(struct exchange *ex) {
@@ -31,8 +31,7 @@ struct request *request_of(struct exchange *ex) {
 
 static void set_deadline(const struct request *r, uint32_t seconds) {
     if (r->on)
-        guard_set_deadline(&r->on->guarded,
-                           clock_mono_ms(r->server->clock) + (uint64_t)seconds * 1000);
+        guard_set_deadline(r->on, clock_mono_ms(r->server->clock) + (uint64_t)seconds * 1000);
 }
 
 static void wake(struct exchange *ex) {
@@ -213,7 +212,7 @@ static bool read_head(struct request *r, const char *method, const char *version
     if (r->head.is_chunked || r->head.length > 0)
         set_deadline(r, r->server->body_timeout_s);
     else if (r->on)
-        guard_set_deadline(&r->on->guarded, 0);
+        guard_set_deadline(r->on, 0);
     return true;
 }
 
@@ -269,7 +268,7 @@ bool request_handle(struct request *r, const char *method, const char *version, 
         if (r->is_refused)
             return answer(r);
         if (r->on)
-            guard_set_deadline(&r->on->guarded, 0);
+            guard_set_deadline(r->on, 0);
         r->phase = PHASE_STEPS;
         r->ex.body = buf_str(&r->body);
         r->ex.next = r->first;

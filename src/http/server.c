@@ -25,34 +25,40 @@ enum {
 
 /* ---- what libmicrohttpd calls ---- */
 
-static void on_connection(void *arg, struct MHD_Connection *c, void **context,
-                          enum MHD_ConnectionNotificationCode code) {
-    struct worker *w = arg;
+static struct guarded *connection_started(struct worker *w, struct MHD_Connection *c) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct http_server *s = w->server;
-    struct connection *on = *context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-        if (!w->is_admin)
-            stats_add(connections, 1);
-        on = malloc(sizeof *on);
-        if (!on) {
-            (void)shutdown(info->connect_fd, SHUT_RDWR); /* never without a deadline */
-            return;
-        }
-        on->worker = w;
-        guard_add(&s->guard, &on->guarded, info->connect_fd,
-                  clock_mono_ms(s->clock) + (uint64_t)s->head_timeout_s * 1000);
-        *context = on;
-        return;
-    }
+    struct guarded *on = malloc(sizeof *on);
+    atomic_fetch_sub(&w->waiting, 1);
+    if (!w->is_admin)
+        stats_add(connections, 1);
     if (on)
-        guard_remove(&s->guard, &on->guarded);
+        guard_add(&s->guard, on, info->connect_fd,
+                  clock_mono_ms(s->clock) + (uint64_t)s->head_timeout_s * 1000);
+    else
+        (void)shutdown(info->connect_fd, SHUT_RDWR); /* never without a deadline */
+    return on;
+}
+
+static void connection_closed(struct worker *w, struct guarded *on) {
+    if (on)
+        guard_remove(&w->server->guard, on);
     free(on);
-    *context = NULL;
     if (!w->is_admin)
         stats_add(connections, -1);
     atomic_fetch_sub_explicit(&w->open, 1, memory_order_relaxed);
+}
+
+/* The closing is told before the descriptor is closed. */
+static void on_connection(void *arg, struct MHD_Connection *c, void **context,
+                          enum MHD_ConnectionNotificationCode code) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = connection_started(arg, c);
+    } else {
+        connection_closed(arg, *context);
+        *context = NULL;
+    }
 }
 
 /* The one moment at which the target is there as it was received. */

@@ -57,6 +57,49 @@ void row_put_stored(struct buf *out, const struct row *row) {
     buf_put(out, STR(",\"stored\":true}"));
 }
 
+/* Reads over the value whose first token comes next. */
+static void skip_value(struct json_scan *scan) {
+    size_t depth = scan->depth;
+    do {
+        if (json_scan_next(scan) == SCAN_BAD)
+            return;
+    } while (scan->depth > depth);
+}
+
+/* The scan has just read a name. Only an escape can hide a name from a comparison of raw bytes. */
+static bool is_type(const struct json_scan *scan) {
+    struct buf name;
+    if (!scan->escaped)
+        return str_eq(scan->raw, STR("\"type\""));
+    buf_init(&name, scan->raw.n);
+    (void)json_decode(scan->raw, &name);
+    bool is = str_eq(buf_str(&name), STR("type"));
+    buf_done(&name);
+    return is;
+}
+
+void row_put_tagged(struct buf *out, enum row_type type, struct str json) {
+    struct json_scan scan;
+    bool first = true;
+    buf_put(out, STR("{\"type\":"));
+    json_put_string(out, type_names[type]);
+    buf_put(out, STR(",\"data\":{"));
+    json_scan_init(&scan, json);
+    (void)json_scan_next(&scan); /* the object */
+    while (json_scan_next(&scan) == SCAN_NAME) {
+        const char *begin = scan.raw.p;
+        bool skip = is_type(&scan);
+        skip_value(&scan);
+        if (skip)
+            continue;
+        if (!first)
+            buf_put_byte(out, ',');
+        first = false;
+        buf_put(out, (struct str){begin, (size_t)(scan.p - begin)});
+    }
+    buf_put(out, STR("}}"));
+}
+
 /* A raw string value that is one of a few words, written without escapes or with. */
 static enum rc read_type(struct str value, enum row_type *out) {
     struct buf text;

@@ -593,6 +593,7 @@ static void jobs_are_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jobs_are_counted),
         cmocka_unit_test(a_handle_is_registered_once_and_a_retry_is_a_repeat),
         cmocka_unit_test(a_user_is_found_by_handle_and_by_primary),
         cmocka_unit_test(look_ups_that_wait_together_each_get_their_own_answer),
@@ -612,7 +613,6 @@ int main(void) {
         cmocka_unit_test(trimmed_rows_are_gone_and_their_ids_remembered),
         cmocka_unit_test(an_id_is_forgotten_a_day_after_its_post_when_the_row_is_gone),
         cmocka_unit_test(a_long_inbox_is_trimmed_to_the_end),
-        cmocka_unit_test(jobs_are_counted),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -8,6 +8,7 @@
 #define TESTS_FAKE_NODE_H
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -269,7 +270,8 @@ static inline bool fake_request(struct fake_node *f, struct fake_conn *c) {
 }
 
 static inline void fake_accept(struct fake_node *f) {
-    int fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+    int one = 1, fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     for (size_t i = 0; fd >= 0 && i < FAKE_CONNS; i++) {
         if (f->conns[i].fd >= 0)
             continue;

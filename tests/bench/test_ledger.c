@@ -122,6 +122,17 @@ static void answers_tell_holes_and_doubles(void **state) {
     assert_int_equal(in.last, 7);
 }
 
+static void a_double_is_told_from_a_hole_beside_it(void **state) {
+    (void)state;
+    struct inbox good = {0}, bad = {0};
+    for (uint64_t seq = 9; seq > 0; seq--) {
+        ledger_answer(&good, seq);
+        ledger_answer(&bad, seq == 4 ? 5 : seq);
+    }
+    assert_int_equal(ledger_doubled(&good), 0);
+    assert_int_equal(ledger_doubled(&bad), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_fault_is_counted_as_what_it_is),
@@ -130,6 +141,7 @@ int main(void) {
         cmocka_unit_test(a_stream_is_at_the_head_when_it_has_come),
         cmocka_unit_test(a_stream_that_never_began_lost_nothing),
         cmocka_unit_test(answers_tell_holes_and_doubles),
+        cmocka_unit_test(a_double_is_told_from_a_hole_beside_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,23 @@ static void an_event_that_is_no_row_has_no_json(void **state) {
     frame_unref(f);
 }
 
+static void the_tagged_form_is_made_once_and_lives_with_the_frame(void **state) {
+    (void)state;
+    struct row row = {.seq = 3, .type = ROW_MESSAGE, .envelope = STR("{\"type\":1}")};
+    struct frame *f = frame_new(&row);
+    assert_non_null(f);
+    struct frame *tagged = frame_tagged(f);
+    assert_non_null(tagged);
+    assert_ptr_equal(frame_tagged(f), tagged);
+    assert_int_equal(tagged->seq, 3);
+    assert_true(tagged->json_n > 0);
+    assert_true(str_eq(bytes_of(tagged),
+                       STR("id: 3\ndata: {\"type\":\"chatmessage.new\",\"data\":{\"seq\":3,"
+                           "\"envelope\":{\"type\":1},\"created_at\":"
+                           "\"1970-01-01T00:00:00.000Z\"}}\n\n")));
+    frame_unref(f);
+}
+
 static void a_frame_has_a_limit(void **state) {
     (void)state;
     char *much = malloc(FRAME_MAX_BYTES + 1);
@@ -111,6 +128,7 @@ int main(void) {
         cmocka_unit_test(a_row_becomes_an_event_with_its_seq_as_id),
         cmocka_unit_test(json_from_the_bus_stands_in_the_frame_as_it_came),
         cmocka_unit_test(an_event_that_is_no_row_has_no_json),
+        cmocka_unit_test(the_tagged_form_is_made_once_and_lives_with_the_frame),
         cmocka_unit_test(a_frame_has_a_limit),
         cmocka_unit_test(many_threads_may_hold_one_frame),
     };

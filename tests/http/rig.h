@@ -41,9 +41,9 @@
 
 enum { WAIT_MS = 10000, OPENS_MAX = 4096 };
 
-/* ---- the store: jobs are done by threads of its own, at once, or not at all ---- */
+/* ---- the store: jobs are done by threads of its own, at once, never accepted, or held ---- */
 
-enum store_mood { STORE_LATER, STORE_AT_ONCE, STORE_FULL_NOW };
+enum store_mood { STORE_LATER, STORE_AT_ONCE, STORE_FULL_NOW, STORE_HELD };
 
 struct store {
     struct queue queue;
@@ -54,16 +54,20 @@ struct store {
 
 static inline void *rig_run_store(void *arg) {
     struct store *s = arg;
-    while (!queue_is_closed(&s->queue)) {
+    for (;;) {
         struct queue_item *item;
-        queue_wait(&s->queue, 100);
+        bool is_closed = queue_is_closed(&s->queue);
+        queue_wait(&s->queue, 10);
+        if (atomic_load(&s->mood) == STORE_HELD && !is_closed)
+            continue;
         while ((item = queue_take(&s->queue, 1, SIZE_MAX))) {
             struct store_job *job = container_of(item, struct store_job, item);
             job->rc = RC_OK;
             job->done(job);
         }
+        if (is_closed)
+            return NULL;
     }
-    return NULL;
 }
 
 enum rc store_submit(struct store *s, struct store_job *job) {
@@ -76,6 +80,7 @@ enum rc store_submit(struct store *s, struct store_job *job) {
         job->done(job);
         return RC_OK;
     case STORE_LATER:
+    case STORE_HELD:
         break;
     }
     return queue_push(&s->queue, &job->item);
@@ -324,10 +329,10 @@ struct answer {
     size_t body_n;
 };
 
-/* The value of a header field in a static buffer, NULL when there is none; fails when it is there
- * twice. */
+/* The value of a header field in a buffer of this thread, NULL when there is none; fails when it is
+ * there twice. */
 static inline const char *header(const struct answer *a, const char *name) {
-    static char value[1024];
+    static _Thread_local char value[1024];
     const char *found = NULL;
     size_t n = strlen(name);
     for (const char *line = strstr(a->head, "\r\n"); line && line[2] != '\r';

@@ -195,6 +195,24 @@ enum rc asker_ask(struct asker *a, struct store_job *job) {
     return rc == RC_OK ? asker_wait(job) : rc;
 }
 
+struct question {
+    struct asker *asker;
+    struct store_job *job;
+    enum rc rc;
+};
+
+static bool is_answered(void *arg) {
+    struct question *q = arg;
+    q->rc = asker_ask(q->asker, q->job);
+    return q->rc != RC_UNAVAILABLE;
+}
+
+enum rc asker_insist(struct asker *a, struct store_job *job) {
+    struct question q = {.asker = a, .job = job};
+    (void)proc_poll(is_answered, &q, UP_MS);
+    return q.rc;
+}
+
 /* ---- short forms ---- */
 
 struct handle asker_handle(const char *text) {
@@ -220,12 +238,14 @@ enum rc asker_register(struct asker *a, const char *handle, unsigned key, struct
 
 struct user asker_user(struct asker *a, unsigned number) {
     char name[HANDLE_MAX + 1];
-    struct user user;
     (void)snprintf(name, sizeof name, "name%u", number);
-    enum rc rc = asker_register(a, name, number, &user);
+    struct store_register r = {.job.kind = STORE_REGISTER,
+                               .handle = asker_handle(name),
+                               .primary = asker_key(number)};
+    enum rc rc = asker_insist(a, &r.job);
     if (rc != RC_OK && rc != RC_REPEAT)
         fail_msg("%s cannot be registered: %s", name, rc_name(rc));
-    return user;
+    return r.user;
 }
 
 struct store_post *asker_post_new(const struct user *to, const char *sender, const char *id,
@@ -273,7 +293,7 @@ enum rc asker_read(struct asker *a, uint64_t inbox, uint64_t after, uint32_t lim
 struct inbox_head asker_head(struct asker *a, uint64_t inbox) {
     struct inbox_head head;
     struct store_heads h = {.job.kind = STORE_HEADS, .n = 1, .inboxes = &inbox, .heads = &head};
-    assert_int_equal(asker_ask(a, &h.job), RC_OK);
+    assert_int_equal(asker_insist(a, &h.job), RC_OK);
     return head;
 }
 

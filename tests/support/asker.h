@@ -31,6 +31,8 @@ char *asker_last_row(struct asker *a, const struct handle *h);
 
 /* Submits and waits; what submit said, if that was not RC_OK, else the job's rc. */
 enum rc asker_ask(struct asker *a, struct store_job *job);
+/* The same, again and again for a while as long as it is RC_UNAVAILABLE. */
+enum rc asker_insist(struct asker *a, struct store_job *job);
 /* Submits; the job is waited for by asker_wait(). */
 enum rc asker_begin(struct asker *a, struct store_job *job);
 enum rc asker_wait(struct store_job *job);
@@ -39,7 +41,7 @@ enum rc asker_wait(struct store_job *job);
 struct handle asker_handle(const char *text);
 struct key asker_key(unsigned number);
 enum rc asker_register(struct asker *a, const char *handle, unsigned key, struct user *out);
-/* Registers "name<number>" with key `number`; the test fails unless it is new or there. */
+/* Registers "name<number>" with key `number`; insists. */
 struct user asker_user(struct asker *a, unsigned number);
 /* A post; id "" for none, sender NULL for unsigned. asker_post_done() frees it. */
 struct store_post *asker_post_new(const struct user *to, const char *sender, const char *id,
@@ -51,6 +53,7 @@ enum rc asker_post(struct asker *a, const struct user *to, const char *sender, c
 /* page_done() by the caller. */
 enum rc asker_read(struct asker *a, uint64_t inbox, uint64_t after, uint32_t limit,
                    struct page *out);
+/* Insists. */
 struct inbox_head asker_head(struct asker *a, uint64_t inbox);
 enum rc asker_trim(struct asker *a, uint64_t inbox, uint64_t upto);
 

@@ -170,8 +170,7 @@ void ear_listen(struct ear *e, const char *handle) {
     assert_true(ear_barrier(e, ticket));
 }
 
-void ear_say_bytes(struct ear *e, const char *handle, uint64_t seq, size_t bytes) {
-    struct handle h = ear_handle(handle);
+struct frame *ear_frame(uint64_t seq, size_t bytes) {
     struct buf envelope;
     buf_init(&envelope, bytes + 16);
     buf_put(&envelope, STR("{\"a\":\""));
@@ -185,9 +184,15 @@ void ear_say_bytes(struct ear *e, const char *handle, uint64_t seq, size_t bytes
                                                   .envelope = buf_str(&envelope),
                                                   .created_at_ms = 1779836777123});
     assert_non_null(frame);
+    buf_done(&envelope);
+    return frame;
+}
+
+void ear_say_bytes(struct ear *e, const char *handle, uint64_t seq, size_t bytes) {
+    struct handle h = ear_handle(handle);
+    struct frame *frame = ear_frame(seq, bytes);
     bus_publish(e->bus, &h, frame);
     frame_unref(frame);
-    buf_done(&envelope);
 }
 
 void ear_say(struct ear *e, const char *handle, uint64_t seq) { ear_say_bytes(e, handle, seq, 1); }

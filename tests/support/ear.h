@@ -43,6 +43,8 @@ void ear_wait_rows(struct ear *e, uint64_t rows);
 bool ear_barrier(struct ear *e, uint64_t ticket);
 /* Subscribes, and waits for the barrier: interest is known to the server then. */
 void ear_listen(struct ear *e, const char *handle);
+/* A row with an envelope of about `bytes` bytes; the caller unrefs. */
+struct frame *ear_frame(uint64_t seq, size_t bytes);
 /* Publishes a row with a small envelope, or one of `bytes` bytes. */
 void ear_say(struct ear *e, const char *handle, uint64_t seq);
 void ear_say_bytes(struct ear *e, const char *handle, uint64_t seq, size_t bytes);

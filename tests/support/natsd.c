@@ -34,7 +34,7 @@ struct natsd {
 };
 
 /* Debian puts it where an ordinary user's PATH does not look. */
-static const char *program(void) {
+const char *natsd_program(void) {
     static const char elsewhere[] = "/usr/sbin/nats-server";
     return access(elsewhere, X_OK) == 0 ? elsewhere : "nats-server";
 }
@@ -60,9 +60,9 @@ static bool answers(void *arg) {
 void natsd_resume(struct natsd *n) {
     char port[8];
     (void)snprintf(port, sizeof port, "%u", (unsigned)n->port);
-    const char *open[] = {program(), "-a", "127.0.0.1", "-p", port, NULL};
-    const char *locked[] = {program(), "-a",   "127.0.0.1", "-p",     port,
-                            "--user",  "node", "--pass",    "secret", NULL};
+    const char *open[] = {natsd_program(), "-a", "127.0.0.1", "-p", port, NULL};
+    const char *locked[] = {natsd_program(), "-a",   "127.0.0.1", "-p",     port,
+                            "--user",        "node", "--pass",    "secret", NULL};
     n->proc = proc_start(n->with_auth ? locked : open, n->log_path, NULL);
     if (!proc_poll(answers, n, START_MS))
         fail_msg("nats-server does not answer on port %s; see %s", port, n->log_path);

@@ -6,6 +6,8 @@
 
 struct natsd;
 
+/* What to start for a server with a configuration of the test's own. */
+const char *natsd_program(void);
 /* With user "node" and password "secret" when with_auth; waits until it answers. */
 struct natsd *natsd_start(int with_auth);
 /* nats://[node:secret@]127.0.0.1:port; valid until natsd_stop(). */

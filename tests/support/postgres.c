@@ -115,7 +115,13 @@ static int psql(struct postgres *pg, const char *database, const char *sql, char
     return code;
 }
 
-static bool answers(void *arg) { return psql(arg, "postgres", "SELECT 1", NULL) == 0; }
+/* And has recovered. */
+static bool answers(void *arg) {
+    char *out = NULL;
+    bool ok = psql(arg, "postgres", "SELECT pg_is_in_recovery()", &out) == 0 && out[0] == 'f';
+    free(out);
+    return ok;
+}
 
 char *postgres_value(struct postgres *pg, const char *database, const char *sql) {
     char *out = NULL;

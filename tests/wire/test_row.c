@@ -85,6 +85,30 @@ static void other_members_order_and_space_do_not_matter(void **state) {
         assert_head(rows[i], &want, false);
 }
 
+static void a_tagged_event_holds_the_row_without_its_type(void **state) {
+    (void)state;
+    static const struct {
+        struct str in, want;
+    } rows[] = {
+        {STR_INIT("{\"seq\":1,\"type\":\"x\",\"envelope\":{\"type\":[1,{}]}}"),
+         STR_INIT("{\"type\":\"chatmessage.new\",\"data\":{\"seq\":1,"
+                  "\"envelope\":{\"type\":[1,{}]}}}")},
+        {STR_INIT("{ \"type\" : \"x\" , \"seq\" : 1 }"),
+         STR_INIT("{\"type\":\"chatmessage.new\",\"data\":{\"seq\" : 1}}")},
+        {STR_INIT("{\"\\u0074ype\":\"x\",\"a\":\"\\\"\",\"b\":null}"),
+         STR_INIT("{\"type\":\"chatmessage.new\",\"data\":{\"a\":\"\\\"\",\"b\":null}}")},
+        {STR_INIT("{\"type\":\"x\"}"), STR_INIT("{\"type\":\"chatmessage.new\",\"data\":{}}")},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf out;
+        buf_init(&out, 4096);
+        row_put_tagged(&out, ROW_MESSAGE, rows[i].in);
+        if (!str_eq(buf_str(&out), rows[i].want))
+            fail_msg("row %zu: %s", i, buf_cstr(&out));
+        buf_done(&out);
+    }
+}
+
 static void what_is_no_row_is_refused(void **state) {
     (void)state;
     static const struct str rows[] = {
@@ -128,6 +152,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_is_written_and_its_head_read_back),
         cmocka_unit_test(other_members_order_and_space_do_not_matter),
+        cmocka_unit_test(a_tagged_event_holds_the_row_without_its_type),
         cmocka_unit_test(what_is_no_row_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

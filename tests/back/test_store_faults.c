@@ -1,0 +1,444 @@
+/* tests/back/test_store_faults.c -- the store when PostgreSQL stops, freezes, hangs up or is slow.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "back/pool_link.h"
+#include "support/asker.h"
+#include "support/postgres.h"
+#include "support/proc.h"
+
+enum { UP_MS = 30000, DOWN_MS = 15000, SOON_MS = 10000 };
+
+static struct postgres *pg;
+static const char *url;
+static struct asker *asker;
+static unsigned next_user = 1;
+
+static int setup(void **state) {
+    (void)state;
+    pg = postgres_start();
+    url = postgres_url(pg, "faults");
+    asker = asker_start(url);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    asker_stop(asker);
+    postgres_stop(pg);
+    return 0;
+}
+
+static void exec(const char *sql) { postgres_exec(pg, "faults", sql); }
+
+static void assert_sql(const char *sql, const char *want) {
+    char *got = postgres_value(pg, "faults", sql);
+    assert_string_equal(got, want);
+    free(got);
+}
+
+static bool is_true(void *arg) {
+    char *got = postgres_value(pg, "faults", arg);
+    bool yes = strcmp(got, "t") == 0;
+    free(got);
+    return yes;
+}
+
+static void wait_for(const char *sql) {
+    char text[512];
+    (void)snprintf(text, sizeof text, "%s", sql);
+    if (!proc_poll(is_true, text, SOON_MS))
+        fail_msg("never true: %s", sql);
+}
+
+static uint64_t elapsed_ms(uint64_t since_ms) { return clock_mono_ms(clock_system()) - since_ms; }
+
+/* Another session, to hold locks. */
+static struct link *other_session(void) {
+    struct link_config c = {
+        .url = url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
+    struct link *l;
+    assert_int_equal(link_new(&c, clock_system(), &l), RC_OK);
+    assert_int_equal(link_open(l), RC_OK);
+    return l;
+}
+
+static void run_in(struct link *l, const char *sql) {
+    assert_int_equal(link_script(l, sql, 10000), RC_OK);
+}
+
+/* ---- down and up ---- */
+
+static void a_halted_server_is_noticed_jobs_are_refused_at_once_and_it_heals(void **state) {
+    (void)state;
+    struct user user = asker_user(asker, next_user++);
+    postgres_halt(pg, "fast");
+    asker_wait_up(asker, false, DOWN_MS);
+    uint64_t since = clock_mono_ms(clock_system());
+    struct page page;
+    assert_int_equal(asker_post(asker, &user, NULL, "", "{}", NULL), RC_UNAVAILABLE);
+    assert_int_equal(asker_read(asker, user.inbox, 0, 1, &page), RC_UNAVAILABLE);
+    assert_int_equal(asker_register(asker, "nobody", 9999, NULL), RC_UNAVAILABLE);
+    assert_true(elapsed_ms(since) < 500);
+    postgres_resume(pg);
+    asker_wait_up(asker, true, UP_MS);
+    assert_int_equal(asker_post(asker, &user, NULL, "", "{}", NULL), RC_OK);
+}
+
+static void a_store_starts_without_a_server_and_waits_for_it(void **state) {
+    (void)state;
+    postgres_halt(pg, "fast");
+    struct store_config config = asker_config(url);
+    struct asker *a = asker_start_with(&config);
+    assert_false(asker_gets_up(a, 300));
+    assert_int_equal(asker_register(a, "early", 9998, NULL), RC_UNAVAILABLE);
+    postgres_resume(pg);
+    asker_wait_up(a, true, UP_MS);
+    asker_stop(a);
+    asker_wait_up(asker, true, UP_MS);
+}
+
+static void a_frozen_server_times_out_and_nothing_is_doubled(void **state) {
+    enum { N = 40 };
+    struct store_post *posts[N];
+    struct user user = asker_user(asker, next_user++);
+    (void)state;
+    postgres_freeze(pg);
+    uint64_t since = clock_mono_ms(clock_system());
+    for (size_t i = 0; i < N; i++) {
+        char id[8];
+        (void)snprintf(id, sizeof id, "%zu", i);
+        posts[i] = asker_post_new(&user, NULL, i % 2 ? id : "", "{}");
+        assert_int_equal(asker_begin(asker, &posts[i]->job), RC_OK);
+    }
+    for (size_t i = 0; i < N; i++) {
+        enum rc rc = asker_wait(&posts[i]->job);
+        assert_true(rc == RC_UNKNOWN_OUTCOME || rc == RC_UNAVAILABLE);
+    }
+    /* One time-out of the batch and one to settle it, of 2 s each. */
+    assert_true(elapsed_ms(since) < 3 * 2000);
+    /* The writers see it by their posts; the reader by a job, here. */
+    struct page page;
+    assert_int_equal(asker_read(asker, user.inbox, 0, 1, &page), RC_UNAVAILABLE);
+    asker_wait_up(asker, false, DOWN_MS);
+    postgres_thaw(pg);
+    asker_wait_up(asker, true, UP_MS);
+    for (size_t i = 0; i < N; i++) {
+        if (i % 2) {
+            enum rc rc = asker_insist(asker, &posts[i]->job);
+            assert_true(rc == RC_OK || rc == RC_REPEAT);
+        }
+        asker_post_free(posts[i]);
+    }
+    assert_sql("SELECT count(*) FROM kez.inbox_row WHERE id IS NOT NULL", "20");
+}
+
+static void a_frozen_server_is_noticed_by_an_idle_store(void **state) {
+    (void)state;
+    postgres_freeze(pg);
+    asker_wait_up(asker, false, DOWN_MS);
+    postgres_thaw(pg);
+    asker_wait_up(asker, true, UP_MS);
+}
+
+static void a_full_queue_is_an_answer(void **state) {
+    enum { N = 40 };
+    struct store_post *posts[N];
+    struct store_config config = asker_config(url);
+    size_t accepted = 0;
+    (void)state;
+    config.writers = 1;
+    config.queue_items = 10;
+    config.batch_items = 10;
+    struct asker *a = asker_start_with(&config);
+    asker_wait_up(a, true, UP_MS);
+    struct user user = asker_user(a, next_user++);
+    postgres_freeze(pg);
+    for (size_t i = 0; i < N; i++) {
+        posts[i] = asker_post_new(&user, NULL, "", "{}");
+        enum rc rc = asker_begin(a, &posts[i]->job);
+        accepted += rc == RC_OK;
+        assert_true(rc == (i < 10 ? RC_OK : RC_FULL) || (rc == RC_OK && accepted <= 20));
+    }
+    assert_true(accepted < N);
+    postgres_thaw(pg);
+    for (size_t i = 0; i < N; i++) {
+        if (posts[i]->job.arg)
+            assert_int_equal(asker_wait(&posts[i]->job), RC_OK);
+        asker_post_free(posts[i]);
+    }
+    asker_stop(a);
+}
+
+static void stopping_answers_all_that_was_submitted(void **state) {
+    enum { N = 500 };
+    static struct store_post *posts[N];
+    struct asker *a = asker_start(url);
+    struct user user = asker_user(a, next_user++);
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        posts[i] = asker_post_new(&user, NULL, "", "{}");
+        assert_int_equal(asker_begin(a, &posts[i]->job), RC_OK);
+    }
+    asker_stop(a);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(asker_wait(&posts[i]->job), RC_OK);
+        assert_int_equal(posts[i]->seq, i + 1);
+        asker_post_free(posts[i]);
+    }
+}
+
+/* ---- sessions that are ended ---- */
+
+static atomic_bool load_ends;
+
+struct load {
+    const struct user *users;
+    unsigned number, n_users, posts, acknowledged, unknown;
+    bool with_ids;
+};
+
+/* Posts one by one. With ids, each is tried until it is acknowledged. */
+static void *post_on(void *arg) {
+    struct load *load = arg;
+    while (!atomic_load(&load_ends)) {
+        char id[32] = "";
+        const struct user *to = &load->users[load->posts % load->n_users];
+        if (load->with_ids)
+            (void)snprintf(id, sizeof id, "%u-%u", load->number, load->posts);
+        load->posts++;
+        struct store_post *p = asker_post_new(to, NULL, id, "{}");
+        enum rc rc = asker_insist(asker, &p->job);
+        while (load->with_ids && rc != RC_OK && rc != RC_REPEAT)
+            rc = asker_insist(asker, &p->job);
+        load->acknowledged += rc == RC_OK || rc == RC_REPEAT;
+        load->unknown += rc == RC_UNKNOWN_OUTCOME;
+        asker_post_free(p);
+    }
+    return NULL;
+}
+
+static void ended_sessions_lose_no_acknowledged_row_and_double_none(void **state) {
+    enum { THREADS = 4, USERS = 5, KILLS = 40 };
+    struct user users[USERS];
+    struct load loads[THREADS];
+    pthread_t threads[THREADS];
+    unsigned with_ids = 0, plain = 0, unknown = 0;
+    (void)state;
+    for (unsigned i = 0; i < USERS; i++)
+        users[i] = asker_user(asker, next_user++);
+    exec("CREATE TABLE before AS SELECT inbox, seq FROM kez.inbox_row");
+    atomic_store(&load_ends, false);
+    for (unsigned i = 0; i < THREADS; i++) {
+        loads[i] = (struct load){.users = users, .number = i, .n_users = USERS, .with_ids = i > 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, post_on, &loads[i]), 0);
+    }
+    for (unsigned i = 0; i < KILLS; i++)
+        exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+             " WHERE application_name LIKE 'kez-chat %' ORDER BY random() LIMIT 1");
+    atomic_store(&load_ends, true);
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        *(loads[i].with_ids ? &with_ids : &plain) += loads[i].acknowledged;
+        unknown += loads[i].unknown;
+        if (loads[i].with_ids)
+            assert_int_equal(loads[i].acknowledged, loads[i].posts);
+    }
+    assert_true(with_ids > KILLS && plain > KILLS);
+
+    char sql[512], text[32];
+    const char *news = "FROM kez.inbox_row AS r WHERE NOT EXISTS (SELECT FROM before AS b"
+                       " WHERE b.inbox = r.inbox AND b.seq = r.seq)";
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) %s AND id IS NOT NULL", news);
+    (void)snprintf(text, sizeof text, "%u", with_ids);
+    assert_sql(sql, text);
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) BETWEEN %u AND %u %s AND id IS NULL", plain,
+                   plain + unknown, news);
+    assert_sql(sql, "t");
+    assert_sql("SELECT count(*) FROM kez.inbox AS i WHERE head <> (SELECT count(*) FROM"
+               " kez.inbox_row WHERE inbox = i.id AND seq BETWEEN 1 AND head)",
+               "0");
+    exec("DROP TABLE before");
+}
+
+static void a_server_that_crashes_under_load_loses_nothing_acknowledged(void **state) {
+    enum { THREADS = 3 };
+    struct user user = asker_user(asker, next_user++);
+    struct load loads[THREADS];
+    pthread_t threads[THREADS];
+    unsigned acknowledged = 0;
+    (void)state;
+    atomic_store(&load_ends, false);
+    for (unsigned i = 0; i < THREADS; i++) {
+        loads[i] = (struct load){.users = &user, .number = i, .n_users = 1, .with_ids = true};
+        assert_int_equal(pthread_create(&threads[i], NULL, post_on, &loads[i]), 0);
+    }
+    char sql[128], text[32];
+    (void)snprintf(sql, sizeof sql, "SELECT head > 100 FROM kez.inbox WHERE id = %llu",
+                   (unsigned long long)user.inbox);
+    wait_for(sql);
+    postgres_halt(pg, "immediate");
+    postgres_resume(pg);
+    (void)snprintf(sql, sizeof sql, "SELECT max(seq) > 1000 FROM kez.inbox_row WHERE inbox = %llu",
+                   (unsigned long long)user.inbox);
+    wait_for(sql);
+    atomic_store(&load_ends, true);
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        acknowledged += loads[i].acknowledged;
+    }
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM kez.inbox_row WHERE inbox = %llu",
+                   (unsigned long long)user.inbox);
+    (void)snprintf(text, sizeof text, "%u", acknowledged);
+    assert_sql(sql, text);
+}
+
+/* ---- outcomes that must be settled ---- */
+
+static void a_commit_whose_answer_was_lost_is_found_to_be_done(void **state) {
+    (void)state;
+    struct user user = asker_user(asker, next_user++);
+    /* COMMIT waits for a standby that is not there: done here, not answered. */
+    exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    exec("SELECT pg_reload_conf()");
+    struct store_post *p = asker_post_new(&user, NULL, "", "{\"n\":1}");
+    assert_int_equal(asker_begin(asker, &p->job), RC_OK);
+    wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert_int_equal(asker_wait(&p->job), RC_OK);
+    assert_int_equal(p->seq, 1);
+    char *told = asker_last_row(asker, &user.handle);
+    assert_non_null(told);
+    assert_non_null(strstr(told, "{\"n\":1}"));
+    free(told);
+    asker_post_free(p);
+    exec("ALTER SYSTEM RESET synchronous_standby_names");
+    exec("SELECT pg_reload_conf()");
+    assert_int_equal(asker_head(asker, user.inbox).head, 1);
+}
+
+static void a_commit_that_was_undone_is_run_again(void **state) {
+    (void)state;
+    struct user user = asker_user(asker, next_user++);
+    /* COMMIT waits in a deferred trigger for a lock that this session holds. */
+    exec("CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$"
+         " BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END $$");
+    exec("CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON kez.inbox_row"
+         " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_for_test()");
+    struct link *other = other_session();
+    run_in(other, "SELECT pg_advisory_lock(42)");
+    struct store_post *p = asker_post_new(&user, NULL, "", "{}");
+    assert_int_equal(asker_begin(asker, &p->job), RC_OK);
+    wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory'");
+    exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'");
+    run_in(other, "SELECT pg_advisory_unlock(42)");
+    assert_int_equal(asker_wait(&p->job), RC_OK);
+    assert_int_equal(p->seq, 1);
+    assert_int_equal(asker_head(asker, user.inbox).head, 1);
+    asker_post_free(p);
+    link_free(other);
+    exec("DROP TRIGGER slow ON kez.inbox_row");
+}
+
+static void a_commit_that_stays_open_is_an_unknown_outcome(void **state) {
+    (void)state;
+    struct user user = asker_user(asker, next_user++);
+    struct store_post *plain = asker_post_new(&user, NULL, "", "{\"n\":1}");
+    struct store_post *named = asker_post_new(&user, NULL, "id", "{\"n\":2}");
+    exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    exec("SELECT pg_reload_conf()");
+    assert_int_equal(asker_begin(asker, &plain->job), RC_OK);
+    assert_int_equal(asker_begin(asker, &named->job), RC_OK);
+    assert_int_equal(asker_wait(&plain->job), RC_UNKNOWN_OUTCOME);
+    enum rc rc = asker_wait(&named->job);
+    assert_true(rc == RC_UNKNOWN_OUTCOME || rc == RC_UNAVAILABLE);
+    exec("ALTER SYSTEM RESET synchronous_standby_names");
+    exec("SELECT pg_reload_conf()");
+    rc = asker_insist(asker, &named->job);
+    assert_true(rc == RC_REPEAT || rc == RC_OK);
+    assert_int_equal(named->seq, 2);
+    assert_int_equal(asker_head(asker, user.inbox).head, 2);
+    asker_post_free(plain);
+    asker_post_free(named);
+}
+
+/* ---- locks ---- */
+
+static void an_inbox_that_another_holds_delays_only_its_own_posts(void **state) {
+    enum { N = 60 };
+    struct store_post *posts[N];
+    struct user stuck = asker_user(asker, next_user++), fine = asker_user(asker, next_user++);
+    struct store_config config = asker_config(url);
+    char sql[128];
+    (void)state;
+    config.writers = 1;
+    struct asker *a = asker_start_with(&config);
+    asker_wait_up(a, true, UP_MS);
+    struct link *other = other_session();
+    (void)snprintf(sql, sizeof sql, "BEGIN; SELECT FROM kez.inbox WHERE id = %llu FOR UPDATE",
+                   (unsigned long long)stuck.inbox);
+    run_in(other, sql);
+    uint64_t since = clock_mono_ms(clock_system());
+    for (size_t i = 0; i < N; i++) {
+        posts[i] = asker_post_new(i % 3 ? &fine : &stuck, NULL, "", "{}");
+        assert_int_equal(asker_begin(a, &posts[i]->job), RC_OK);
+    }
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(asker_wait(&posts[i]->job), i % 3 ? RC_OK : RC_UNAVAILABLE);
+    assert_true(elapsed_ms(since) < 8000);
+    run_in(other, "ROLLBACK");
+    for (size_t i = 0; i < N; i++)
+        asker_post_free(posts[i]);
+    assert_int_equal(asker_post(a, &stuck, NULL, "", "{}", NULL), RC_OK);
+    assert_int_equal(asker_head(a, fine.inbox).head, N - N / 3);
+    link_free(other);
+    asker_stop(a);
+}
+
+static void a_schema_that_was_dropped_is_made_anew(void **state) {
+    (void)state;
+    struct user user = asker_user(asker, next_user++);
+    exec("DROP SCHEMA kez CASCADE");
+    struct user anew = asker_user(asker, 1);
+    assert_int_equal(asker_post(asker, &anew, NULL, "", "{}", NULL), RC_OK);
+    if (anew.inbox != user.inbox)
+        assert_int_equal(asker_post(asker, &user, NULL, "", "{}", NULL), RC_NOT_FOUND);
+}
+
+static void nothing_deadlocked(void **state) {
+    (void)state;
+    char *log = postgres_log(pg);
+    assert_null(strstr(log, "deadlock"));
+    free(log);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_halted_server_is_noticed_jobs_are_refused_at_once_and_it_heals),
+        cmocka_unit_test(a_store_starts_without_a_server_and_waits_for_it),
+        cmocka_unit_test(a_frozen_server_times_out_and_nothing_is_doubled),
+        cmocka_unit_test(a_frozen_server_is_noticed_by_an_idle_store),
+        cmocka_unit_test(a_full_queue_is_an_answer),
+        cmocka_unit_test(stopping_answers_all_that_was_submitted),
+        cmocka_unit_test(ended_sessions_lose_no_acknowledged_row_and_double_none),
+        cmocka_unit_test(a_server_that_crashes_under_load_loses_nothing_acknowledged),
+        cmocka_unit_test(a_commit_whose_answer_was_lost_is_found_to_be_done),
+        cmocka_unit_test(a_commit_that_was_undone_is_run_again),
+        cmocka_unit_test(a_commit_that_stays_open_is_an_unknown_outcome),
+        cmocka_unit_test(an_inbox_that_another_holds_delays_only_its_own_posts),
+        cmocka_unit_test(a_schema_that_was_dropped_is_made_anew),
+        cmocka_unit_test(nothing_deadlocked),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
