@@ -14,6 +14,8 @@
 
 #include "base/rc.h"
 
+#define SECOND_NS UINT64_C(1000000000)
+
 enum poller_kind { POLLER_TIMER, POLLER_SIGNAL, POLLER_STREAM, POLLER_CALLER, POLLER_KINDS };
 
 struct poller_client {

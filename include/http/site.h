@@ -38,7 +38,7 @@ MUST_CHECK enum rc site_open(struct site *s, const char *dir, uint32_t max_bytes
 void site_close(struct site *s);
 
 /* The file of this path: index.html for "/", and for a path whose last segment has no dot and is no
- * file (routes of the client itself). RC_NOT_FOUND. */
+ * file (routes of the client itself). RC_NOT_FOUND. RC_FULL: no room for another descriptor. */
 MUST_CHECK enum rc site_find(const struct site *s, const struct target *t, struct site_file *out);
 
 /* Whether an If-None-Match field names this ETag (RFC 9110, 13.1.2: weak comparison). */

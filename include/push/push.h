@@ -104,8 +104,10 @@ struct push_open {
     bool has_epoch; /* ?epoch was there; "" is none */
     struct epoch epoch;
 };
-/* Hands over a reserved stream: a non-blocking socket whose response head has been written. The
- * shard owns the descriptor from here on, also when it fails. */
+/* Hands over a reserved stream: a non-blocking socket to which the response head and sse_hello()
+ * have been written. The shard owns the descriptor from here on, also when it fails. For a moment
+ * http holds a descriptor of the same socket: so EPOLL_CTL_DEL comes before close(), and epoll data
+ * is never a bare descriptor. */
 void push_open(struct push *p, const struct push_open *open, int fd);
 
 /* A row of the handle was committed or came over the bus: frame borrowed, NULL when only the seq is

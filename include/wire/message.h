@@ -36,6 +36,13 @@ struct message {
 MUST_CHECK enum rc message_read(struct str body, struct message *out, const char **advice);
 void message_done(struct message *m);
 
+/* The two members that every message has, raw as json_split() gives them; results as above.
+ * An absent id is fine, and leaves `out`, which is zeroed, empty. The envelope's limit is that of
+ * `out`. */
+MUST_CHECK enum rc message_read_id(struct str value, char out[MESSAGE_ID_MAX + 1],
+                                   const char **advice);
+MUST_CHECK enum rc message_read_envelope(struct str value, struct buf *out, const char **advice);
+
 /* {"proofs":[…]}: at most PROOFS_MAX strings of at most PROOF_MAX_BYTES bytes each. Appends the
  * array alone as JSON text of at most PROOFS_ARRAY_MAX bytes, strings re-encoded; what a failure
  * leaves there is no JSON. RC_MALFORMED, RC_NO_MEMORY, RC_TOO_LARGE (the limit of `array`), all

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +16,12 @@
 #include <unistd.h>
 
 #include "bench/ask.h"
+#include "bench/poller.h"
 
 enum { SAID_MAX = 64 * 1024, SCRIPT_MAX = ASK_BODY_MAX + 4096 };
+
+/* To connect, to make and to drop a table, to wind up. */
+enum { SLACK_S = 60 };
 
 /* The columns and the keys of the nodes' own table of rows, without the heads that they keep. */
 #define MAKE_TABLE                                                                                 \
@@ -70,8 +76,24 @@ static _Noreturn void become(const char *const argv[], int out_fd) {
     _exit(127);
 }
 
-/* Runs a program to its end; what it prints goes to `said`. */
-static enum rc run(const char *const argv[], struct buf *said) {
+/* Appends what a pipe brings, to its end. False: it had not come when the time was up. */
+static bool read_all(int fd, struct buf *out, uint64_t end_ns) {
+    char bytes[4096];
+    for (;;) {
+        uint64_t now = poller_now_ns();
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (now >= end_ns || poll(&p, 1, (int)((end_ns - now) / 1000000) + 1) == 0)
+            return false;
+        ssize_t n = read(fd, bytes, sizeof bytes);
+        if (n == 0)
+            return true;
+        if (n > 0)
+            buf_put(out, (struct str){bytes, (size_t)n});
+    }
+}
+
+/* Runs a program to its end, or kills it after so long; what it prints goes to `said`. */
+static enum rc run(const char *const argv[], uint64_t seconds, struct buf *said) {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0)
         return RC_IO;
@@ -79,11 +101,8 @@ static enum rc run(const char *const argv[], struct buf *said) {
     if (pid == 0)
         become(argv, fds[1]);
     close(fds[1]);
-    char bytes[4096];
-    ssize_t n;
-    while (pid > 0 && ((n = read(fds[0], bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR)))
-        if (n > 0)
-            buf_put(said, (struct str){bytes, (size_t)n});
+    if (pid > 0 && !read_all(fds[0], said, poller_now_ns() + seconds * SECOND_NS))
+        kill(pid, SIGKILL);
     close(fds[0]);
     int status = -1;
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -95,7 +114,7 @@ static enum rc run_sql(const char *url, const char *sql) {
     const char *const argv[] = {"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, url, NULL};
     struct buf said;
     buf_init(&said, SAID_MAX);
-    enum rc rc = run(argv, &said);
+    enum rc rc = run(argv, SLACK_S, &said);
     buf_done(&said);
     return rc;
 }
@@ -131,7 +150,7 @@ static enum rc run_script(const struct pgbench *p, const char *path, double *row
                                 "2",       "-T", seconds, "-f",       path, p->database_url, NULL};
     struct buf said;
     buf_init(&said, SAID_MAX);
-    enum rc rc = run(argv, &said);
+    enum rc rc = run(argv, p->seconds + SLACK_S, &said);
     if (rc == RC_OK)
         rc = pgbench_read_tps(buf_str(&said), rows_per_s);
     buf_done(&said);

@@ -9,8 +9,6 @@
 #include "wire/json_span.h"
 #include "wire/sse.h"
 
-#define SECOND_NS UINT64_C(1000000000)
-
 void poster_init(struct poster *p, const struct poster_config *config) {
     *p = (struct poster){.config = *config};
     histogram_init(&p->latency_ns);

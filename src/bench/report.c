@@ -223,6 +223,7 @@ void report_put_json(struct buf *out, const struct result *r) {
     put_bool(out, "interrupted", r->is_interrupted);
     put_counts_json(out, r);
     put_rates_json(out, r);
+    put_u64(out, "troubles_all", r->troubles.all);
     put_key(out, "troubles");
     buf_put(out, STR("["));
     for (unsigned i = 0; i < r->troubles.kinds; i++) {

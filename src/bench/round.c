@@ -13,8 +13,9 @@
 #include "bench/footprint.h"
 #include "bench/poster.h"
 
-#define SECOND_NS UINT64_C(1000000000)
 #define TICK_NS UINT64_C(50000000)
+/* After the last row that is due: what comes in this time is a repeat. */
+#define AFTER_NS UINT64_C(300000000)
 
 struct round {
     const struct setup *setup;
@@ -211,8 +212,8 @@ static void post(struct round *r) {
     r->poster.config.end_ns = 0; /* from here on it only takes answers */
     goes_on = goes_on && run_until(r, "answers", is_answered, UINT64_MAX);
     r->rows_seen_ns = poller_now_ns();
-    if (goes_on)
-        (void)run_until(r, "deliveries", is_drained, UINT64_MAX);
+    if (goes_on && run_until(r, "deliveries", is_drained, UINT64_MAX))
+        (void)run_until(r, "deliveries", never, poller_now_ns() + AFTER_NS);
 }
 
 static struct spread spread_of(const struct histogram *h) {

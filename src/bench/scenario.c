@@ -94,14 +94,20 @@ static enum rc fan_out(const struct world *w, struct result *r) {
     return rc;
 }
 
-static enum rc compare_with_pgbench(const struct world *w, struct result *r) {
+static enum rc compare_with_pgbench(struct world *w, struct result *r) {
     const struct options *o = w->setup.options;
+    const struct progress_figures f = {
+        .phase = "pgbench", .handles = o->handles, .posts = r->posts};
+    progress_tell(&w->progress, poller_now_ns(), &f);
+    progress_end(&w->progress);
     struct pgbench p = {.database_url = o->database_url,
                         .inboxes = o->handles,
                         .body_bytes = o->body_bytes,
                         .seconds = o->seconds > 0 ? o->seconds : 10,
                         .connections = o->connections};
     enum rc rc = pgbench_run(&p, &r->pgbench_per_s);
+    poller_turn(&w->poller, 0); /* Ctrl-C reached pgbench, too */
+    r->is_interrupted = w->poller.is_interrupted;
     if (rc != RC_OK) {
         troubles_add(&r->troubles, "pgbench: %s", rc_text(rc));
         return RC_OK;
@@ -110,7 +116,7 @@ static enum rc compare_with_pgbench(const struct world *w, struct result *r) {
     return RC_OK;
 }
 
-static enum rc run(const struct world *w, struct result *r) {
+static enum rc run(struct world *w, struct result *r) {
     const struct options *o = w->setup.options;
     if (o->scenario == SCENARIO_SENDLOOP) {
         r->streams = r->streams_ready = o->streams;

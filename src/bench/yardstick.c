@@ -5,7 +5,6 @@
 #include "bench/round.h"
 #include "bench/sendloop.h"
 
-#define SECOND_NS UINT64_C(1000000000)
 #define TICK_NS UINT64_C(50000000)
 enum { SENDLOOP_SECONDS = 5 };
 

@@ -12,7 +12,7 @@
 enum {
     WORK_MAX_BYTES = 1024 * 1024, /* a signed text or a compact body */
     DETAIL_MAX_BYTES = 512,       /* of a formatted detail; longer ones are cut */
-    RETRY_AFTER_S = 2,            /* what a 503 says when nobody knows better */
+    RETRY_AFTER_S = 2,            /* what 503 and 429 say when nobody knows better */
 };
 
 void exchange_init(struct exchange *ex) {
@@ -62,7 +62,7 @@ enum step exchange_fail(struct exchange *ex, enum rc rc, const char *detail) {
     ex->status = problem_status(rc);
     ex->content_type = "application/problem+json";
     ex->is_stream = false;
-    if (ex->status == 503 && ex->retry_after_s == 0)
+    if ((ex->status == 503 || ex->status == 429) && ex->retry_after_s == 0)
         ex->retry_after_s = RETRY_AFTER_S;
     return STEP_ANSWERED;
 }

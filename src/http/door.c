@@ -21,6 +21,7 @@ enum {
     WARN_MS = 10000,   /* and that is said again only after so much time without it */
     SETTLE_MS = 1000,  /* at the end, for the daemons to begin with what they were handed */
     ACCEPT_BURST = 64, /* connections of one gate in one turn */
+    LAST_BURST = 4096, /* before the gate is closed: what is in its backlog */
 };
 
 static uint32_t gate_open(const struct gate *g) {
@@ -64,8 +65,8 @@ static bool gate_accept_one(struct gate *g, uint64_t now_ms) {
     return true;
 }
 
-static void gate_accept(struct gate *g, uint64_t now_ms) {
-    for (int i = 0; i < ACCEPT_BURST && gate_open(g) < g->max_open; i++)
+static void gate_accept(struct gate *g, int at_most, uint64_t now_ms) {
+    for (int i = 0; i < at_most && gate_open(g) < g->max_open; i++)
         if (!gate_accept_one(g, now_ms))
             return;
 }
@@ -97,7 +98,7 @@ static bool obey(struct door *d) {
         return stops;
 
     struct gate *g = &d->gates[GATE_PUBLIC];
-    gate_accept(g, clock_mono_ms(d->clock));
+    gate_accept(g, LAST_BURST, clock_mono_ms(d->clock));
     gate_close(g);
     pthread_mutex_lock(&d->lock);
     d->is_closed = true;
@@ -128,7 +129,7 @@ static void turn(struct door *d, uint64_t *swept_ms) {
             log_warn("http door: %s", strerror(errno));
         for (int i = 0; i < GATE_COUNT; i++)
             if (polls[1 + i].revents)
-                gate_accept(&d->gates[i], now_ms);
+                gate_accept(&d->gates[i], ACCEPT_BURST, now_ms);
     }
     if (ready >= 0)
         leftover_step(d->leftovers, polls + 1 + GATE_COUNT, leftovers, now_ms);

@@ -131,8 +131,9 @@ static methods find_page(struct request *r) {
     const struct target *t = &r->target;
     if (r->worker->is_admin || r->has_cors)
         return 0;
+    enum rc rc = site_find(&r->server->site, t, &r->file);
     r->is_page = true;
-    if (site_find(&r->server->site, t, &r->file) == RC_OK) {
+    if (rc == RC_OK) {
         r->first = page_file;
         return routes_file_methods;
     }
@@ -141,6 +142,8 @@ static methods find_page(struct request *r) {
         return routes_file_methods;
     }
     r->is_page = false;
+    if (rc == RC_FULL)
+        refuse(r, rc, "The server is short of descriptors; try again shortly.");
     return 0;
 }
 
@@ -157,7 +160,8 @@ static void find_step(struct request *r) {
     if (!has)
         has = find_page(r);
     if (!has) {
-        refuse(r, RC_NOT_FOUND, "There is nothing at this path.");
+        if (!r->is_refused)
+            refuse(r, RC_NOT_FOUND, "There is nothing at this path.");
         return;
     }
     if (has & 1U << r->ex.method)
@@ -282,21 +286,18 @@ bool request_handle(struct request *r, const char *method, const char *version, 
     return false;
 }
 
-/* The answer is out, or never will be. */
-static void count(const struct request *r) {
+static void tell(const struct request *r) {
     uint64_t us = clock_mono_us(r->server->clock) - r->started_us;
-    if (!r->worker->is_admin) {
-        atomic_fetch_sub(&r->server->in_flight, 1);
-        if (r->phase == PHASE_ANSWERED) {
-            stats_add(requests, 1);
-            if (r->ex.status >= 500)
-                stats_add(requests_failed, 1);
-            stats_observe_us(STATS_request_seconds, us);
-        }
+    bool is_answered = r->phase == PHASE_ANSWERED;
+    if (is_answered && !r->worker->is_admin) {
+        stats_add(requests, 1);
+        if (r->ex.status >= 500)
+            stats_add(requests_failed, 1);
+        stats_observe_us(STATS_request_seconds, us);
     }
     log_debug("http request method=%s path=\"%.*s\" status=%d ms=%llu",
               routes_method_name(r->ex.method), STR_ARG(r->target.path),
-              r->phase == PHASE_ANSWERED ? r->ex.status : 0, (unsigned long long)(us / 1000));
+              is_answered ? r->ex.status : 0, (unsigned long long)(us / 1000));
 }
 
 /* Takes a duplicate; libmicrohttpd closes its own. */
@@ -310,7 +311,7 @@ static void leave_leftover(struct request *r) {
 
 void request_done(struct request *r, bool is_sent) {
     if (r->phase != PHASE_HEAD)
-        count(r);
+        tell(r);
     if (r->stream_fd >= 0)
         detach_finish(r->stream_fd, is_sent, &r->server->guard, r->on, r->server->flow->push,
                       &r->ex.open);
@@ -318,6 +319,8 @@ void request_done(struct request *r, bool is_sent) {
         leave_leftover(r);
     if (r->on)
         set_deadline(r, r->server->idle_timeout_s + r->server->head_timeout_s);
+    if (r->phase != PHASE_HEAD && !r->worker->is_admin)
+        atomic_fetch_sub(&r->server->in_flight, 1);
     close_file(r);
     buf_done(&r->body);
     exchange_done(&r->ex);

@@ -90,7 +90,7 @@ static bool is_beneath(const struct site *s, int fd) {
            memcmp(path, s->root_path, root) == 0 && path[root] == '/';
 }
 
-/* -1: not there, or not inside. */
+/* -1 and errno: not there, not inside, or no room for a descriptor. */
 static int open_beneath(const struct site *s, const char *path) {
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
@@ -102,6 +102,7 @@ static int open_beneath(const struct site *s, const char *path) {
     int fd = openat(s->root_fd, path, (int)how.flags);
     if (fd >= 0 && !is_beneath(s, fd)) {
         close(fd);
+        errno = EXDEV;
         return -1;
     }
     return fd;
@@ -110,7 +111,7 @@ static int open_beneath(const struct site *s, const char *path) {
 static enum rc open_file(const struct site *s, const char *path, struct site_file *out) {
     int fd = open_beneath(s, path);
     if (fd < 0)
-        return RC_NOT_FOUND;
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? RC_FULL : RC_NOT_FOUND;
     struct stat st;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < 0 ||
         (uint64_t)st.st_size > s->max_bytes) {
@@ -156,9 +157,10 @@ enum rc site_find(const struct site *s, const struct target *t, struct site_file
     if (s->root_fd < 0 || t->path.n == 0 || t->path.p[0] != '/')
         return RC_NOT_FOUND;
     char path[TARGET_MAX_BYTES + INDEX_ROOM];
-    if (join(t, path) && open_file(s, path, out) == RC_OK)
-        return RC_OK;
-    return may_be_client_route(t) ? open_file(s, "index.html", out) : RC_NOT_FOUND;
+    enum rc rc = join(t, path) ? open_file(s, path, out) : RC_NOT_FOUND;
+    if (rc == RC_NOT_FOUND && may_be_client_route(t))
+        rc = open_file(s, "index.html", out);
+    return rc;
 }
 
 bool site_etag_is_listed(struct str field, const char *etag) {

@@ -374,7 +374,7 @@ static uint32_t silence_allowed_ms(const struct shard *sh, const struct stream *
 static bool is_taking(struct shard *sh, struct stream *s) {
     int64_t before = s->untaken;
     s->untaken = sh->io.untaken(sh->io.arg, s->fd);
-    return s->untaken < before;
+    return s->untaken < before || s->untaken == 0;
 }
 
 void stream_visit(struct shard *sh, struct stream *s) {

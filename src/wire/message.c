@@ -47,7 +47,7 @@ static enum rc copy_id(struct str id, char out[MESSAGE_ID_MAX + 1]) {
     return RC_OK;
 }
 
-static enum rc read_id(struct str value, char out[MESSAGE_ID_MAX + 1], const char **advice) {
+enum rc message_read_id(struct str value, char out[MESSAGE_ID_MAX + 1], const char **advice) {
     if (str_is_absent(value))
         return RC_OK;
     struct buf text;
@@ -61,13 +61,14 @@ static enum rc read_id(struct str value, char out[MESSAGE_ID_MAX + 1], const cha
     return RC_OK;
 }
 
-static enum rc read_envelope(struct str value, struct buf *out, const char **advice) {
+enum rc message_read_envelope(struct str value, struct buf *out, const char **advice) {
     if (json_kind(value) != '{')
         return refuse(advice, RC_MALFORMED, "\"envelope\" must be a JSON object.");
     json_compact(value, out);
     if (buf_rc(out) == RC_TOO_LARGE)
         return refuse(advice, RC_OVERSIZE,
-                      "\"envelope\" may have at most 262144 bytes of compact JSON.");
+                      "\"envelope\" is too large: its compact JSON may have 262144 bytes, or 65536 "
+                      "in a conversation.");
     return buf_rc(out) == RC_OK ? RC_OK : refuse(advice, buf_rc(out), memory_advice);
 }
 
@@ -83,9 +84,9 @@ enum rc message_read(struct str body, struct message *out, const char **advice) 
     buf_init(&message.envelope, MESSAGE_ENVELOPE_MAX);
     rc = read_to(m[TO].value, &message.to, advice);
     if (rc == RC_OK)
-        rc = read_id(m[ID].value, message.id, advice);
+        rc = message_read_id(m[ID].value, message.id, advice);
     if (rc == RC_OK)
-        rc = read_envelope(m[ENVELOPE].value, &message.envelope, advice);
+        rc = message_read_envelope(m[ENVELOPE].value, &message.envelope, advice);
     if (rc == RC_OK)
         *out = message;
     else

@@ -144,8 +144,8 @@ static inline enum step rig_echo(const char *name, struct exchange *ex) {
     rig_put_str(&ex->out, "handle", ex->auth_handle);
     rig_put_str(&ex->out, "key", ex->public_key);
     rig_put_str(&ex->out, "last", ex->last_event_id);
-    buf_putf(&ex->out, "body=%zu:%llu\nexempt=%d\n", ex->body.n, (unsigned long long)sum,
-             ex->client_exempt);
+    buf_putf(&ex->out, "body=%zu:%llu\nclient=%llx exempt=%d\n", ex->body.n,
+             (unsigned long long)sum, (unsigned long long)ex->client, ex->client_exempt);
     return exchange_answer(ex, 200, "text/plain");
 }
 

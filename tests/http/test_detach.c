@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include "http/state.h"
+
 #define STREAM "GET /v1/inbox/alice/stream HTTP/1.1\r\nHost: x\r\n\r\n"
 
 static const char hello[] = "retry: 3000\n\n";
@@ -257,9 +259,13 @@ static void *close_at_once(void *arg) {
     }
 }
 
+/* All that was accepted has begun, and has ended. */
 static bool is_settled(void *arg) {
     const struct rig *rig = arg;
-    return http_in_flight(rig->server) == 0 && has_no_connections(NULL);
+    for (unsigned i = 0; i < rig->server->worker_count; i++)
+        if (atomic_load(&rig->server->workers[i].waiting))
+            return false;
+    return has_no_connections(NULL) && http_in_flight(rig->server) == 0;
 }
 
 static void nothing_is_lost_or_kept_when_clients_vanish(void **state) {
@@ -272,6 +278,9 @@ static void nothing_is_lost_or_kept_when_clients_vanish(void **state) {
         assert_int_equal(pthread_create(&clients[i], NULL, misbehave_often, &rig->port), 0);
     for (int i = 0; i < THREADS; i++)
         pthread_join(clients[i], NULL);
+    /* When the last connection has been accepted, all have. */
+    struct answer a = ask(rig->port, "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    forget(&a);
     assert_true(proc_poll(is_settled, rig, WAIT_MS));
     atomic_store(&shard.stops, true);
     pthread_join(closer, NULL);

@@ -377,6 +377,93 @@ static void at_the_limit_of_connections_others_wait(void **state) {
     rig_stop(rig);
 }
 
+/* ---- who asks ---- */
+
+static int dial_v6(uint16_t port) {
+    struct sockaddr_in6 at = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static void told_client(int fd, char out[64]) {
+    struct answer a;
+    assert_true(say(fd, "GET /v1/u/alice HTTP/1.1\r\n" END));
+    assert_true(hear(fd, false, &a));
+    const char *line = strstr(a.body, "client=");
+    assert_non_null(line);
+    (void)snprintf(out, 64, "%.63s", line);
+    forget(&a);
+    close(fd);
+}
+
+/* An IPv4 client is the same one on a socket for both families; and each listener can be had. */
+static void clients_are_known_by_their_addresses(void **state) {
+    struct rig *v4 = *state, *both = rig_new();
+    char direct[64], mapped[64], other[64];
+    both->config.bind = "[::]:0";
+    rig_start(both);
+    told_client(dial(v4->port), direct);
+    told_client(dial(both->port), mapped);
+    assert_string_equal(direct, mapped);
+    assert_non_null(strstr(direct, "exempt=1"));
+    int fd = dial_v6(both->port);
+    if (fd >= 0) {
+        told_client(fd, other);
+        assert_string_not_equal(direct, other);
+        assert_non_null(strstr(other, "exempt=1"));
+    }
+    rig_stop(both);
+}
+
+/* ---- the document ---- */
+
+static bool is_method(const char *line, char method[16]) {
+    return sscanf(line, "    %15[a-z]:", method) == 1 && line[4] != ' ' &&
+           (strcmp(method, "get") == 0 || strcmp(method, "post") == 0 ||
+            strcmp(method, "put") == 0 || strcmp(method, "patch") == 0 ||
+            strcmp(method, "delete") == 0);
+}
+
+/* One request for each operation of the document: none is unknown here. */
+static void what_the_document_names_is_there(void **state) {
+    struct rig *rig = *state;
+    char path[256] = "", method[16], request[512];
+    unsigned operations = 0;
+    struct answer doc = ask(rig->port, "GET /openapi.yaml HTTP/1.1\r\n" END);
+    for (char *line = strtok(doc.body, "\n"); line; line = strtok(NULL, "\n")) {
+        if (strncmp(line, "  /", 3) == 0) {
+            size_t n = 0;
+            for (const char *from = line + 2; *from != ':'; from++)
+                if (*from == '{')
+                    from = strchr(from, '}'), path[n++] = 'a';
+                else
+                    path[n++] = *from;
+            path[n] = '\0';
+        }
+        if (strcmp(line, "components:") == 0)
+            break;
+        if (!is_method(line, method))
+            continue;
+        bool is_admin = strstr("/livez /readyz /metrics", path) && path[1];
+        for (char *c = method; *c; c++)
+            *c = (char)(*c - 'a' + 'A');
+        (void)snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nContent-Length: 0\r\n" END,
+                       method, path);
+        struct answer a = ask(is_admin ? rig->admin_port : rig->port, request);
+        if (a.status != 200)
+            fail_msg("%s %s: %d", method, path, a.status);
+        forget(&a);
+        operations++;
+    }
+    assert_true(operations >= 15);
+    forget(&doc);
+}
+
 /* ---- the admin listener ---- */
 
 static const struct {
@@ -593,6 +680,9 @@ int main(void) {
         cmocka_unit_test(at_the_limit_of_connections_others_wait),
         cmocka_unit_test_setup_teardown(the_admin_listener_tells_how_it_goes, rig_setup,
                                         rig_teardown),
+        cmocka_unit_test_setup_teardown(clients_are_known_by_their_addresses, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(what_the_document_names_is_there, rig_setup, rig_teardown),
         cmocka_unit_test(the_web_client_is_served),
         cmocka_unit_test(what_cannot_start_says_why),
         cmocka_unit_test_setup_teardown(

@@ -43,6 +43,8 @@ bool agenda_pop(struct agenda *a, struct event *out) {
     return true;
 }
 
+uint64_t agenda_next_ms(const struct agenda *a) { return a->n ? a->heap[0].at_ms : UINT64_MAX; }
+
 void agenda_done(struct agenda *a) {
     for (size_t i = 0; i < a->n; i++)
         if (a->heap[i].drop)

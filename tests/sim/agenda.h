@@ -33,6 +33,8 @@ struct agenda {
 void agenda_add(struct agenda *a, const struct event *e);
 /* Takes the earliest out; false when there is none. */
 bool agenda_pop(struct agenda *a, struct event *out);
+/* UINT64_MAX when there is none. */
+uint64_t agenda_next_ms(const struct agenda *a);
 /* Drops what is left. */
 void agenda_done(struct agenda *a);
 

@@ -220,7 +220,7 @@ static void read_later(struct world *w, struct client *c, uint64_t delay_ms) {
 
 void client_has_bytes(struct world *w, int client) {
     struct client *c = client_at(w, client);
-    uint64_t pace_ms = w->is_quiet ? 2 : w->knobs.client_pace_ms;
+    uint64_t pace_ms = w->is_quiet ? 1 : w->knobs.client_pace_ms;
     if (!c->read_due)
         read_later(w, c, rng_below(&w->rng, pace_ms + 1));
 }

@@ -89,8 +89,8 @@ static void on_barrier(struct world *w, struct event *e) {
 
 void bus_barrier(struct seat *seat, uint64_t ticket) {
     struct world *w = seat->w;
-    uint64_t ms = seat->node->link_is_up ? rng_between(&w->rng, FLUSH_MIN_MS, FLUSH_MAX_MS)
-                                         : FLUSH_FAILS_MS;
+    uint64_t ms =
+        seat->node->link_is_up ? rng_between(&w->rng, FLUSH_MIN_MS, FLUSH_MAX_MS) : FLUSH_FAILS_MS;
     seat_later(w, seat, ms, (struct event){.run = on_barrier, .a = ticket});
 }
 

@@ -36,7 +36,7 @@ int sockets_open(struct world *w, struct seat *seat, int client) {
         if (!s->at)
             abort();
     }
-    size_t cap = rng_between(&w->rng, 16, w->knobs.socket_bytes);
+    size_t cap = rng_between(&w->rng, w->knobs.is_prompt ? 4096 : 16, w->knobs.socket_bytes);
     s->at[s->n] = (struct sock){.seat = seat,
                                 .boot = seat->node->boot,
                                 .client = client,
@@ -49,7 +49,9 @@ int sockets_open(struct world *w, struct seat *seat, int client) {
     return s->n++;
 }
 
-struct sock *sockets_at(struct world *w, int fd) { return &w->sockets->at[fd]; }
+struct sock *sockets_at(struct world *w, int fd) {
+    return &w->sockets->at[fd];
+}
 
 /* ---- the server's side ---- */
 
@@ -62,16 +64,28 @@ static struct sock *owned(struct seat *seat, int fd) {
     return s;
 }
 
+static bool is_row(struct iovec part) {
+    return part.iov_len > 4 && memcmp(part.iov_base, "id: ", 4) == 0;
+}
+
+/* The planted fault: `at` holds the parts of iov, whole; the first two change places. */
+static void swap_first_two(char *at, const struct iovec *iov) {
+    memcpy(at, iov[1].iov_base, iov[1].iov_len);
+    memcpy(at + iov[1].iov_len, iov[0].iov_base, iov[0].iov_len);
+}
+
 ssize_t sockets_send(struct seat *seat, int fd, const struct iovec *iov, int n) {
     struct world *w = seat->w;
     struct sock *s = owned(seat, fd);
-    size_t room = s->cap - s->n, taken = 0;
+    size_t room = s->cap - s->n, taken = 0, whole = 0;
     if (s->client < 0)
         return -1;
     if (s->is_finished)
         world_fail(w, -1, "node %u sent on descriptor %d after its end", seat->node->index, fd);
     if (room > 1 && world_mishap(w, w->knobs.partial))
         room = rng_between(&w->rng, 1, room - 1);
+    for (int i = 0; i < n; i++)
+        whole += iov[i].iov_len;
     for (int i = 0; i < n && room > 0; i++) {
         size_t some = iov[i].iov_len < room ? iov[i].iov_len : room;
         memcpy(s->data + s->n, iov[i].iov_base, some);
@@ -79,6 +93,8 @@ ssize_t sockets_send(struct seat *seat, int fd, const struct iovec *iov, int n) 
         room -= some;
         taken += some;
     }
+    if (plant_is(PLANT_ROWS_SWAPPED) && taken == whole && n > 1 && is_row(iov[0]) && is_row(iov[1]))
+        swap_first_two(s->data + s->n - taken, iov);
     if (taken > 0) {
         if (s->n == taken)
             s->taken_ms = w->now_ms;
@@ -152,6 +168,7 @@ void sockets_finish(struct seat *seat, int fd) {
 static void shut(struct world *w, struct sock *s) {
     s->is_closed = true;
     s->is_reset = !s->seat->node->is_up;
+    s->was_draining = s->seat->node->is_draining;
     s->closed_ms = w->now_ms;
     if (s->is_reset && rng_permille(&w->rng, 500))
         s->n = 0;
@@ -181,7 +198,8 @@ size_t sockets_take(struct world *w, int fd, char *to, size_t n) {
     memcpy(to, s->data, n);
     memmove(s->data, s->data + n, s->n - n);
     s->n -= n;
-    s->taken_ms = w->now_ms;
+    if (!s->is_closed) /* from then on nobody looks */
+        s->taken_ms = w->now_ms;
     look_writable(w, fd);
     return n;
 }

@@ -11,18 +11,19 @@
 struct sock {
     struct seat *seat;
     uint32_t boot;
-    int client; /* -1: the client has given it up */
-    uint64_t id;     /* of the stream */
-    char *data;      /* sent and not yet taken by the client: n of cap bytes */
+    int client;  /* -1: the client has given it up */
+    uint64_t id; /* of the stream */
+    char *data;  /* sent and not yet taken by the client: n of cap bytes */
     size_t n, cap;
     bool wants_write, event_due;
-    bool was_refused;      /* io.add failed */
-    bool is_finished;      /* the server has sent its end */
-    bool is_closed;        /* the server has closed its side, at closed_ms */
-    bool is_reset;         /* by the death of the node: nothing more comes, not even what was sent */
+    bool was_refused;  /* io.add failed */
+    bool was_draining; /* its node, when it was closed */
+    bool is_finished;  /* the server has sent its end */
+    bool is_closed;    /* the server has closed its side, at closed_ms */
+    bool is_reset;     /* by the death of the node: nothing more comes, not even what was sent */
     uint64_t closed_ms;
-    uint64_t taken_ms;     /* when the client last took a byte, or the buffer was empty */
-    uint64_t sent_ms;      /* when the server last sent a byte */
+    uint64_t taken_ms; /* when the client last took a byte, or the buffer was empty */
+    uint64_t sent_ms;  /* when the server last sent a byte */
 };
 
 struct fake_sockets *sockets_new(struct world *w);

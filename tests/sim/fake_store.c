@@ -38,7 +38,9 @@ static void *must(void *p) {
     return p;
 }
 
-struct inbox *store_inbox(struct world *w, int inbox) { return &w->store->inboxes[inbox]; }
+struct inbox *store_inbox(struct world *w, int inbox) {
+    return &w->store->inboxes[inbox];
+}
 
 struct history *store_present(struct world *w, int inbox) {
     struct inbox *box = store_inbox(w, inbox);
@@ -58,10 +60,12 @@ static void add_row(struct world *w, struct history *h, struct frame *f) {
     if (h->n == h->cap) {
         h->cap = h->cap ? h->cap * 2 : 64;
         h->rows = must(realloc(h->rows, h->cap * sizeof *h->rows));
-        h->committed_ms = must(realloc(h->committed_ms, h->cap * sizeof *h->committed_ms));
+        h->committed_ms = must(realloc(h->committed_ms, h->cap * sizeof(uint64_t)));
+        h->committed_step = must(realloc(h->committed_step, h->cap * sizeof(uint64_t)));
     }
     f->epoch_tag = plant_is(PLANT_NO_TAGS) ? 0 : h->tag;
     h->committed_ms[h->n] = w->now_ms;
+    h->committed_step[h->n] = w->step;
     h->rows[h->n++] = f;
 }
 
@@ -74,11 +78,11 @@ static struct history *begin_history(struct world *w, int inbox, uint64_t id, ui
     (void)snprintf(h->epoch.text, sizeof h->epoch.text, "%u-%d", number, inbox);
     h->tag = epoch_tag(&h->epoch);
     h->inbox_id = id;
-    h->begin_ms = w->now_ms;
-    h->end_ms = UINT64_MAX;
+    h->begin_step = w->step;
+    h->end_step = UINT64_MAX;
     note_first(w, h, first);
     if (old) {
-        old->end_ms = w->now_ms;
+        old->end_step = w->step;
         if (old->inbox_id != id)
             box->id_changed_ms = w->now_ms;
     }
@@ -106,6 +110,7 @@ void store_free(struct fake_store *s) {
                 frame_unref(h->rows[r]);
             free(h->rows);
             free(h->committed_ms);
+            free(h->committed_step);
             free(h->firsts);
             free(h);
         }
@@ -151,7 +156,8 @@ void store_outage(struct world *w, uint64_t ms) {
 void store_backup(struct world *w) {
     for (unsigned i = 0; i < w->knobs.inboxes; i++) {
         struct history *h = store_present(w, (int)i);
-        w->store->backup[i] = (struct backup){store_inbox(w, (int)i)->n - 1, h->n, history_first(h)};
+        w->store->backup[i] =
+            (struct backup){store_inbox(w, (int)i)->n - 1, h->n, history_first(h)};
     }
     w->store->has_backup = true;
     note(w, -1, "store: backup");
@@ -336,16 +342,25 @@ void store_give_back(struct world *w, struct node *n) {
 
 /* ---- what was true ---- */
 
-uint64_t history_head_at(const struct history *h, uint64_t ms) {
-    size_t low = 0, high = h->n;
+/* How many of the n ascending figures are not above `limit`. */
+static uint64_t count_up_to(const uint64_t *figures, size_t n, uint64_t limit) {
+    size_t low = 0, high = n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (h->committed_ms[middle] <= ms)
+        if (figures[middle] <= limit)
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+uint64_t history_head_at(const struct history *h, uint64_t step) {
+    return count_up_to(h->committed_step, h->n, step);
+}
+
+uint64_t history_head_at_ms(const struct history *h, uint64_t ms) {
+    return count_up_to(h->committed_ms, h->n, ms);
 }
 
 uint64_t history_first(const struct history *h) { return h->firsts[h->firsts_n - 1].first; }

@@ -19,9 +19,9 @@ struct first_note {
 struct history {
     struct epoch epoch;
     uint64_t tag, inbox_id;
-    uint64_t begin_ms, end_ms; /* end_ms: UINT64_MAX while it is the present one */
-    struct frame **rows;       /* row seq at [seq - 1]; trimmed ones, too */
-    uint64_t *committed_ms;
+    uint64_t begin_step, end_step; /* end: UINT64_MAX while it is the present one */
+    struct frame **rows;           /* row seq at [seq - 1]; trimmed ones, too */
+    uint64_t *committed_ms, *committed_step;
     size_t n, cap;
     struct first_note *firsts; /* in order of time */
     size_t firsts_n;
@@ -57,7 +57,8 @@ enum rc store_heads(struct seat *seat, struct push_heads *heads, bool of_sweep);
 void store_give_back(struct world *w, struct node *n);
 
 /* What was true. */
-uint64_t history_head_at(const struct history *h, uint64_t ms);
+uint64_t history_head_at(const struct history *h, uint64_t step);
+uint64_t history_head_at_ms(const struct history *h, uint64_t ms);
 uint64_t history_first(const struct history *h);
 /* Whether `first` was this at some time from..to. */
 bool history_first_was(const struct history *h, uint64_t first, uint64_t from_ms, uint64_t to_ms);

@@ -17,7 +17,9 @@ struct history_log {
     } lines[LINES_MAX];
 };
 
-struct history_log *history_new(void) { return calloc(1, sizeof(struct history_log)); }
+struct history_log *history_new(void) {
+    return calloc(1, sizeof(struct history_log));
+}
 
 void history_free(struct history_log *log) { free(log); }
 

@@ -78,7 +78,7 @@ static void check_topic(struct seat *seat, const struct topic *t) {
     if (t->reading == 0 && t->recent.ring)
         fail_inside(seat, "a topic keeps recent rows for nobody (%s)", t->handle.text);
     if (t->live > 0 && cursor_is_behind(&t->cursor) && !t->hole_armed &&
-        t->want.state == WANT_NONE && !seat->w->knobs.alloc_fails && plant_is(PLANT_NONE))
+        t->want.state == WANT_NONE && !seat->w->knobs.alloc_fails)
         fail_inside(seat, "a topic is at %" PRIu64 ", heard of %" PRIu64 " and does nothing",
                     t->cursor.at, t->cursor.heard);
 }

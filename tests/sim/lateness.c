@@ -10,9 +10,9 @@
 
 enum {
     TICK_MS = 50,
-    HEARD_TICKS = 8,   /* what was heard 400 ms ago is on the streams */
-    GENTLE_MS = 700,   /* what was committed then, too */
-    READY_MS = 3000,   /* after the request */
+    HEARD_TICKS = 8, /* what was heard 400 ms ago is on the streams */
+    GENTLE_MS = 700, /* what was committed then, too */
+    READY_MS = 3000, /* after the request */
     KEEP_ALIVE_MORE_MS = 400,
     STALL_MORE_MS = 2500, /* looks are a second apart, and see first that nothing was taken */
     NO_MEMORY_MS = 4000,
@@ -47,7 +47,7 @@ static void check_gentle(struct world *w, const struct client *c) {
     const struct watch *o = &c->watch;
     if (!o->is_ready || w->now_ms < o->ready_ms + GENTLE_MS)
         return;
-    uint64_t old = history_head_at(store_present(w, c->inbox), w->now_ms - GENTLE_MS);
+    uint64_t old = history_head_at_ms(store_present(w, c->inbox), w->now_ms - GENTLE_MS);
     if (old > o->position)
         world_fail(w, c->inbox,
                    "late: client %d on node %u is at %" PRIu64 ", row %" PRIu64 " was committed "
@@ -68,7 +68,8 @@ static void check_silence(struct world *w, const struct client *c) {
     if (!s->wants_write && w->now_ms > from + allowed)
         world_fail(w, c->inbox, "client %d: no keep-alive for %" PRIu64 " ms", c->index,
                    w->now_ms - from);
-    from = s->taken_ms > n->paused_until_ms ? s->taken_ms : n->paused_until_ms;
+    /* What the socket took before it was full counts as taken. */
+    from = s->taken_ms > from ? s->taken_ms : from;
     if (s->wants_write && w->now_ms > from + config->stall_ms + STALL_MORE_MS)
         world_fail(w, c->inbox, "client %d took nothing for %" PRIu64 " ms and is still served",
                    c->index, w->now_ms - from);

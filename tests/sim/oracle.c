@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "sim/oracle.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static bool may_be(const struct watch *o, unsigned k) { return o->histories >> k
 
 /* When the stream can first have read history k. */
 static uint64_t since(const struct watch *o, const struct history *h) {
-    return h->begin_ms > o->open_ms ? h->begin_ms : o->open_ms;
+    return h->begin_step > o->open_step ? h->begin_step : o->open_step;
 }
 
 void oracle_open(struct world *w, struct watch *o, int client, int inbox, unsigned node,
@@ -36,14 +37,14 @@ void oracle_open(struct world *w, struct watch *o, int client, int inbox, unsign
                         .inbox = inbox,
                         .node = node,
                         .open_ms = w->now_ms,
-                        .open_id = open->user.inbox,
+                        .open_step = w->step,
                         .open = *open,
                         .has_position = open->has_after,
                         .position = open->after,
                         .histories = UINT32_MAX};
     /* Not an older one; and if the client said which one it holds, that one alone. */
     for (unsigned k = 0; k < count(w, o); k++)
-        if (at(w, o, k)->end_ms < w->now_ms ||
+        if (at(w, o, k)->end_step < w->step ||
             (open->has_epoch && strcmp(open->epoch.text, at(w, o, k)->epoch.text) != 0))
             o->histories &= ~(1u << k);
     if (open->has_epoch)
@@ -91,7 +92,7 @@ static unsigned history_told(struct world *w, const struct watch *o, const struc
                              uint32_t among) {
     for (unsigned k = 0; k < count(w, o); k++)
         if ((among >> k & 1) && strcmp(at(w, o, k)->epoch.text, e->epoch.text) == 0 &&
-            at(w, o, k)->end_ms >= o->open_ms)
+            at(w, o, k)->end_step >= o->open_step)
             return k;
     return count(w, o);
 }
@@ -211,7 +212,7 @@ void oracle_ended(struct world *w, struct watch *o, const struct sock *s) {
                 store_inbox(w, o->inbox)->id_changed_ms + 5000 >= o->open_ms;
     bool never_begun = s->id == 0 && w->knobs.subscribe_fails > 0;
     bool no_memory = n->alloc_failed_ms > 0 && n->alloc_failed_ms >= o->open_ms;
-    if (s->is_reset || o->is_drained || n->is_draining || s->was_refused || stalled || anew ||
+    if (s->is_reset || o->is_drained || s->was_draining || s->was_refused || stalled || anew ||
         no_memory || never_begun)
         return;
     fail_stream(w, o, "the server ended the stream without a reason (open for %" PRIu64 " ms)",

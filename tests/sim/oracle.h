@@ -17,7 +17,7 @@
 struct watch {
     int client, inbox;
     unsigned node;
-    uint64_t open_ms, open_id;
+    uint64_t open_ms, open_step;
     struct push_open open;
     bool has_position; /* not before the first event, when it began from now */
     uint64_t position;

@@ -10,10 +10,9 @@ enum plant plant_now = PLANT_NONE;
 static const struct {
     const char *name, *text;
     bool sources;
-} plants[PLANT_COUNT] = {
-    [PLANT_NONE] = {"none", "nothing", false},
+} plants[PLANT_COUNT] = {[PLANT_NONE] = {"none", "nothing", false},
 #define X(id, name, what, sources) [PLANT_##id] = {name, what, sources},
-    PLANT_LIST(X)
+                         PLANT_LIST(X)
 #undef X
 };
 

@@ -24,10 +24,7 @@
     X(ROWS_SWAPPED, "rows-swapped", "two rows change places on their way to a socket", false)      \
     X(NO_TAGS, "no-tags", "rows do not say which epoch they are of", false)                        \
     X(OLD_ANSWERS, "old-answers", "an answer of before a change of epoch is believed", true)       \
-    X(NO_RECENT, "no-recent", "rows that pass while a page is under way are forgotten", true)      \
-    X(READ_WHEN_BLOCKED, "read-when-blocked", "a stream reads on although its socket is full",     \
-      true)                                                                                        \
-    X(STALE_HEARD, "stale-heard", "a stream goes live and nobody looks for what was heard", true)
+    X(NO_RECENT, "no-recent", "rows that pass while a page is under way are forgotten", true)
 
 enum plant {
     PLANT_NONE,

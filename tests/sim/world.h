@@ -47,7 +47,8 @@ struct seat {
     unsigned index;
     struct shard *shard; /* NULL while the node is down */
     bool turn_due;
-    uint64_t wake_ms; /* the earliest wake on the agenda; UINT64_MAX: none */
+    uint64_t wake_ms; /* the next wake, the last one that was put on the agenda; UINT64_MAX: none */
+    uint64_t wakes;
     uint64_t spin_ms; /* how often it woke by itself in this millisecond */
     uint32_t spins;
 };
@@ -74,6 +75,7 @@ struct world {
     struct clock clock;
     struct agenda agenda;
     uint64_t now_ms;
+    uint64_t step; /* events so far: what was before what within a millisecond */
     bool is_quiet; /* no more faults */
 
     struct node nodes[NODES_MAX];

@@ -101,8 +101,8 @@ struct store_config asker_config(const char *url) {
                                  .queue_bytes = 64 * 1024 * 1024,
                                  .batch_items = 128,
                                  .batch_bytes = 1024 * 1024,
-                                 .timeout_ms = 2000,
-                                 .connect_timeout_ms = 2000,
+                                 .timeout_ms = 10000,
+                                 .connect_timeout_ms = 10000,
                                  .reconnect_max_ms = 300,
                                  .id_memory_hours = 24};
 }
@@ -239,9 +239,8 @@ enum rc asker_register(struct asker *a, const char *handle, unsigned key, struct
 struct user asker_user(struct asker *a, unsigned number) {
     char name[HANDLE_MAX + 1];
     (void)snprintf(name, sizeof name, "name%u", number);
-    struct store_register r = {.job.kind = STORE_REGISTER,
-                               .handle = asker_handle(name),
-                               .primary = asker_key(number)};
+    struct store_register r = {
+        .job.kind = STORE_REGISTER, .handle = asker_handle(name), .primary = asker_key(number)};
     enum rc rc = asker_insist(a, &r.job);
     if (rc != RC_OK && rc != RC_REPEAT)
         fail_msg("%s cannot be registered: %s", name, rc_name(rc));

@@ -10,7 +10,7 @@
 
 struct asker;
 
-/* Values that suit a test; the URL is still to be set. */
+/* Values that suit a test: patient with a busy machine. */
 struct store_config asker_config(const char *url);
 /* Starts a store without waiting for it. */
 struct asker *asker_start_with(const struct store_config *config);

@@ -1,0 +1,268 @@
+/* tests/support/node.c -- a real kez-chat-server of a test's own, and what its users do with it.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "support/node.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* cmocka.h wants these four before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "support/proc.h"
+
+enum { ARGS_MAX = NODE_FLAGS_MAX + 32, EVENT_MS = 20000, TEXT_MAX = 1 << 20 };
+
+struct node {
+    struct node_setup setup;
+    struct proc *proc; /* NULL while killed */
+    uint16_t port, admin_port;
+    char bind[32], admin_bind[32], log_path[256];
+};
+
+/* ---- the process ---- */
+
+static void run(struct node *n) {
+    const char *argv[ARGS_MAX] = {
+        n->setup.program,
+        "--bind",
+        n->bind,
+        "--admin-bind",
+        n->admin_bind,
+        "--server",
+        NODE_SERVER,
+        "--database-url",
+        n->setup.database_url,
+        "--limit-register",
+        "0",
+        "--limit-posts-unsigned",
+        "0",
+        "--limit-posts-signed",
+        "0",
+        "--limit-stream-opens",
+        "0",
+        "--http-threads",
+        "2",
+        "--push-threads",
+        "2",
+    };
+    size_t argc = 0;
+    while (argv[argc])
+        argc++;
+    if (n->setup.nats_url) {
+        argv[argc++] = "--nats-url";
+        argv[argc++] = n->setup.nats_url;
+    }
+    for (size_t i = 0; n->setup.flags && n->setup.flags[i] && i < NODE_FLAGS_MAX; i++)
+        argv[argc++] = n->setup.flags[i];
+    n->proc = proc_start(argv, n->log_path, NULL);
+}
+
+struct node *node_launch(const struct node_setup *setup) {
+    struct node *n = calloc(1, sizeof *n);
+    if (!n) {
+        fail_msg("out of memory");
+        return NULL;
+    }
+    n->setup = *setup;
+    n->port = proc_free_port();
+    n->admin_port = proc_free_port();
+    (void)snprintf(n->bind, sizeof n->bind, "127.0.0.1:%u", (unsigned)n->port);
+    (void)snprintf(n->admin_bind, sizeof n->admin_bind, "127.0.0.1:%u", (unsigned)n->admin_port);
+    (void)snprintf(n->log_path, sizeof n->log_path, "%s/node.log", proc_temp_dir(NULL));
+    run(n);
+    return n;
+}
+
+struct readiness {
+    struct node *node;
+    bool ready;
+};
+
+static bool is_ready_as_wanted(void *arg) {
+    const struct readiness *w = arg;
+    struct http_client *c = http_client_new(w->node->admin_port);
+    struct http_reply r;
+    bool is_ready = false;
+    if (http_try(c, "GET", STR("/readyz"), STR(""), STR(""), &r)) {
+        is_ready = r.status == 200;
+        http_reply_done(&r);
+    }
+    http_client_free(c);
+    return is_ready == w->ready;
+}
+
+bool node_gets_ready(struct node *n, bool ready) {
+    return proc_poll(is_ready_as_wanted, &(struct readiness){n, ready}, NODE_START_MS);
+}
+
+void node_wait_ready(struct node *n) {
+    if (node_gets_ready(n, true))
+        return;
+    char *log = node_log(n);
+    print_error("%s", log);
+    free(log);
+    fail_msg("the node does not get ready");
+}
+
+struct node *node_start(const struct node_setup *setup) {
+    struct node *n = node_launch(setup);
+    node_wait_ready(n);
+    return n;
+}
+
+uint16_t node_port(const struct node *n) { return n->port; }
+uint16_t node_admin_port(const struct node *n) { return n->admin_port; }
+void node_signal(struct node *n, int sig) { proc_signal(n->proc, sig); }
+
+int node_wait(struct node *n, unsigned timeout_ms) {
+    int status = 0;
+    if (!proc_wait(n->proc, timeout_ms, &status))
+        fail_msg("the node does not end");
+    return status;
+}
+
+void node_kill(struct node *n) {
+    proc_stop(n->proc);
+    n->proc = NULL;
+}
+
+void node_restart(struct node *n) {
+    proc_stop(n->proc);
+    run(n);
+    node_wait_ready(n);
+}
+
+char *node_log(struct node *n) { return proc_read_file(n->log_path); }
+
+void node_stop(struct node *n) {
+    if (!n)
+        return;
+    proc_stop(n->proc);
+    free(n);
+}
+
+/* ---- metrics ---- */
+
+double node_metric(struct node *n, const char *name) {
+    struct http_client *c = http_client_new(n->admin_port);
+    struct http_reply r;
+    double value = 0;
+    http_ask(c, "GET", STR("/metrics"), STR(""), STR(""), &r);
+    struct str line, rest = r.body;
+    size_t length = strlen(name);
+    while (!str_is_absent(rest)) {
+        (void)str_cut(rest, '\n', &line, &rest);
+        if (str_starts_with(line, str_of(name)) && line.n > length && line.p[length] == ' ')
+            value = strtod(line.p + length, NULL);
+    }
+    http_reply_done(&r);
+    http_client_free(c);
+    return value;
+}
+
+struct metric {
+    struct node *node;
+    const char *name;
+    double value;
+};
+
+static bool has_value(void *arg) {
+    const struct metric *m = arg;
+    double value = node_metric(m->node, m->name);
+    return !(value < m->value) && !(value > m->value);
+}
+
+bool node_metric_becomes(struct node *n, const char *name, double value) {
+    return proc_poll(has_value, &(struct metric){n, name, value}, EVENT_MS);
+}
+
+/* ---- what users do ---- */
+
+void node_register(struct node *n, const struct signer *s) {
+    struct http_client *c = http_client_new(n->port);
+    struct http_reply r;
+    struct buf body;
+    buf_init(&body, TEXT_MAX);
+    signer_put_registration(s, &body, NODE_SERVER);
+    http_ask(c, "POST", STR("/v1/register"), STR(""), buf_str(&body), &r);
+    if (r.status != 201 && r.status != 200)
+        fail_msg("registering %s: %d %.*s", s->handle.text, r.status, STR_ARG(r.body));
+    http_reply_done(&r);
+    buf_done(&body);
+    http_client_free(c);
+}
+
+uint64_t node_post(struct node *n, const char *to, const char *id, const char *envelope) {
+    struct http_client *c = http_client_new(n->port);
+    struct http_reply r;
+    struct buf body;
+    buf_init(&body, TEXT_MAX);
+    buf_putf(&body, "{\"to\":\"%s\",\"envelope\":%s", to, envelope);
+    if (id)
+        buf_putf(&body, ",\"id\":\"%s\"", id);
+    buf_put_byte(&body, '}');
+    http_ask(c, "POST", STR("/v1/messages"), STR(""), buf_str(&body), &r);
+    if (r.status != 201)
+        fail_msg("posting to %s: %d %.*s", to, r.status, STR_ARG(r.body));
+    uint64_t seq = http_number(&r, "seq");
+    http_reply_done(&r);
+    buf_done(&body);
+    http_client_free(c);
+    return seq;
+}
+
+static void open_with(struct node *n, const struct signer *s, const char *query, const char *header,
+                      struct sse_reader *r) {
+    struct buf target, headers;
+    buf_init(&target, TEXT_MAX);
+    buf_init(&headers, TEXT_MAX);
+    buf_putf(&target, "/v1/inbox/%s/stream%s", s->handle.text, query);
+    buf_putf(&headers, "%s", header);
+    signer_put_stream(s, &headers, s->handle.text);
+    sse_open(r, n->port, buf_str(&target), buf_str(&headers));
+    buf_done(&target);
+    buf_done(&headers);
+}
+
+void node_open(struct node *n, const struct signer *s, const char *query, struct sse_reader *r) {
+    open_with(n, s, query, "", r);
+}
+
+void node_resume(struct node *n, const struct signer *s, uint64_t last_id, struct sse_reader *r) {
+    char header[64];
+    (void)snprintf(header, sizeof header, "Last-Event-ID: %ju\r\n", (uintmax_t)last_id);
+    open_with(n, s, "", header, r);
+}
+
+static struct sse_event *expect(struct sse_reader *r, const char *type) {
+    struct sse_event *e = sse_next(r, EVENT_MS);
+    if (!e)
+        fail_msg("no event of type %s came", type);
+    else if (strcmp(e->type, type) != 0)
+        fail_msg("%s came instead of %s: %s", e->type, type, e->data);
+    return e;
+}
+
+void node_expect_row(struct sse_reader *r, uint64_t seq) {
+    struct sse_event *e = expect(r, "message");
+    char id[24];
+    (void)snprintf(id, sizeof id, "%ju", (uintmax_t)seq);
+    if (sse_number(e, "seq") != seq || strcmp(e->id, id) != 0)
+        fail_msg("row %s came and not %s: %s", e->id, id, e->data);
+    sse_event_free(e);
+}
+
+uint64_t node_expect_ready(struct sse_reader *r) {
+    struct sse_event *e = expect(r, "ready");
+    uint64_t seq = sse_number(e, "seq");
+    assert_int_equal(strtoull(e->id, NULL, 10), seq);
+    sse_event_free(e);
+    return seq;
+}

@@ -1,0 +1,203 @@
+// lib/model/receive.ts -- what a row means: from the inbox to changes of the model.
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import { sha256 } from '@noble/hashes/sha2.js';
+import type { Conversation, Row } from '../api';
+import { hex, utf8 } from '../bytes';
+import { likelySlot, type Message, openEnvelope } from '../envelope';
+import { type Identity, isPrimary } from '../keys';
+import type { Model } from './model';
+import { type Change, type Contact, type Doubt, type Item, type MessageItem, type Place, UNKNOWN_THREAD } from './types';
+
+/** What the server says about who is who; undefined: nothing, or it cannot be asked now. */
+export interface Directory {
+  byPrimary(primary: string): Promise<{ handle: string; primary: string } | undefined>;
+}
+
+/** The row as changes. The model is only read; seen and applied by the caller. */
+export async function receiveRow(model: Model, me: Identity, row: Row, era: number, directory: Directory): Promise<Change[]> {
+  const place: Place = { era, seq: row.seq };
+  if (row.type === 'conversation.updated') return conversationChanges(model, row.data, row.created_at, place);
+  if (row.type !== 'chatmessage.new') return [];
+  const opened = openEnvelope(me, row.envelope, row.conversation, guessSlot(model, me, row));
+  if (!opened.ok) return flawChanges(model, row, place, opened.flaw);
+  const known = model.byHash(opened.hash);
+  if (known?.place && known.place.era === era && known.place.seq !== row.seq) return replayChanges(row, place, known.thread, opened.hash);
+  const contact = await contactOf(model, opened.message.sender, directory);
+  const item = messageItem(model, me, opened.message, opened.hash, row, place, contact.value);
+  return [...contact.changes, ...peerContact(model, me, item, opened.message), { kind: 'item', id: item.key, value: item }, ...delivered(model, me, item)];
+}
+
+/** Who can read it, if that is known: then the own slot is found at once. */
+function guessSlot(model: Model, me: Identity, row: Row): number {
+  if (row.conversation !== undefined) {
+    const group = model.threads.get(row.conversation)?.meta.conversation;
+    return likelySlot(me.primary, group?.participants.map((p) => p.primary) ?? []);
+  }
+  const other = row.from === undefined ? undefined : model.contactOfHandle(row.from);
+  return likelySlot(me.primary, other ? [other.primary] : []);
+}
+
+function threadOf(me: Identity, message: Message): string {
+  if (message.conversation !== undefined) return message.conversation;
+  if (message.sender !== me.primary) return message.sender;
+  return message.recipients.find((p) => p !== me.primary) ?? me.primary;
+}
+
+/** The own copy of what is on the screen already keeps its key; so nothing is there twice. */
+function keyOf(model: Model, me: Identity, message: Message, hash: string): string {
+  const same = model.byHash(hash);
+  if (same) return same.key;
+  const own = `own:${message.id}`;
+  const mine = message.sender === me.primary ? model.item(own) : undefined;
+  const isFree = !mine || (mine.kind === 'message' && (!mine.hash || mine.hash === hash));
+  return message.sender === me.primary && isFree ? own : hash;
+}
+
+function messageItem(model: Model, me: Identity, message: Message, hash: string, row: Row, place: Place, sender: Contact | undefined): MessageItem {
+  const thread = threadOf(me, message);
+  const doubts = doubtsOf(model, message, thread, hash, row, sender);
+  const { type, text } = message.body as { type: string; text?: unknown };
+  return {
+    kind: 'message',
+    key: keyOf(model, me, message, hash),
+    thread,
+    place,
+    at: row.created_at,
+    id: message.id,
+    sender: message.sender,
+    text: type === 'text' ? String(text) : '',
+    ...(type === 'text' ? {} : { bodyType: type }),
+    sentAt: message.sent_at,
+    hash,
+    ...(doubts.length ? { doubts } : {}),
+    ...(message.sender === me.primary ? { send: 'sent' as const } : {}),
+  };
+}
+
+function doubtsOf(model: Model, message: Message, thread: string, hash: string, row: Row, sender: Contact | undefined): Doubt[] {
+  const before = model.byHash(hash);
+  if (before) return before.doubts ?? [];
+  const doubts: Doubt[] = [];
+  const isRelayed = (row.from !== undefined && !!sender?.handle && row.from !== sender.handle) ||
+    (row.id !== undefined && row.id !== message.id);
+  if (isRelayed) doubts.push('relayed');
+  if (model.hasFrom(thread, message.sender)) {
+    if (message.prev === null) doubts.push('restart');
+    else if (model.byHash(message.prev)?.sender !== message.sender) doubts.push('gap');
+  }
+  return doubts;
+}
+
+function delivered(model: Model, me: Identity, item: MessageItem): Change[] {
+  const entry = item.sender === me.primary ? model.outbox.get(item.id) : undefined;
+  return entry ? [{ kind: 'outbox', id: entry.id, value: undefined }] : [];
+}
+
+async function contactOf(model: Model, primary: string, directory: Directory): Promise<{ value: Contact | undefined; changes: Change[] }> {
+  if (primary === model.me) return { value: undefined, changes: [] };
+  const known = model.contacts.get(primary);
+  if (known?.handle) return { value: known, changes: [] };
+  const record = await directory.byPrimary(primary);
+  if (!record) return { value: known, changes: known ? [] : [contactChange({ primary, handle: '', isVerified: false })] };
+  return meet(model, record.primary, record.handle);
+}
+
+/** A first own message on another device may go to somebody not met on this one. */
+function peerContact(model: Model, me: Identity, item: MessageItem, message: Message): Change[] {
+  const isNew = message.conversation === undefined && message.sender === me.primary && item.thread !== me.primary &&
+    !model.contacts.has(item.thread);
+  return isNew ? [contactChange({ primary: item.thread, handle: '', isVerified: false })] : [];
+}
+
+function contactChange(value: Contact): Change {
+  return { kind: 'contact', id: value.primary, value };
+}
+
+/** The server says that this handle has this key. Another key that had it before is noted on both. */
+export function meet(model: Model, primary: string, handle: string): { value: Contact; changes: Change[] } {
+  const known = model.contacts.get(primary);
+  const former = model.contactOfHandle(handle);
+  const value: Contact = { ...(known ?? { primary, isVerified: false }), handle };
+  if (!former || former.primary === primary) {
+    const isSame = known?.handle === handle;
+    return { value, changes: isSame ? [] : [contactChange(value)] };
+  }
+  value.replaces = former.primary;
+  delete value.replacedBy;
+  value.isVerified = false;
+  return { value, changes: [contactChange(value), contactChange({ ...former, replacedBy: primary })] };
+}
+
+function flawThread(model: Model, row: Row): string {
+  if (row.conversation !== undefined) return row.conversation;
+  const contact = row.from === undefined ? undefined : model.contactOfHandle(row.from);
+  return contact?.primary ?? UNKNOWN_THREAD;
+}
+
+function flawChanges(model: Model, row: Row, place: Place, flaw: 'unreadable' | 'undecryptable' | 'forged'): Change[] {
+  const key = 'flaw:' + hex(sha256(utf8(JSON.stringify([row.conversation, row.from, row.id, row.envelope]))));
+  const before = model.item(key);
+  const isAgain = before?.place?.era === place.era && before.place.seq !== place.seq;
+  const item: Item = {
+    kind: 'flaw', key: isAgain ? `${key}:${place.era}:${place.seq}` : key, thread: flawThread(model, row), place,
+    at: row.created_at, flaw, ...(row.from === undefined ? {} : { from: row.from }),
+  };
+  return [{ kind: 'item', id: item.key, value: item }];
+}
+
+function replayChanges(row: Row, place: Place, thread: string, hash: string): Change[] {
+  const item: Item = {
+    kind: 'flaw', key: `replay:${hash}:${place.era}:${place.seq}`, thread, place, at: row.created_at, flaw: 'replayed',
+    ...(row.from === undefined ? {} : { from: row.from }),
+  };
+  return [{ kind: 'item', id: item.key, value: item }];
+}
+
+export function isConversation(value: unknown): value is Conversation {
+  const c = value as Partial<Conversation> | null;
+  return typeof c === 'object' && c !== null && typeof c.sid === 'string' && typeof c.title === 'string' &&
+    typeof c.creator === 'string' && typeof c.version === 'number' && typeof c.created_at === 'string' &&
+    Array.isArray(c.participants) &&
+    c.participants.every((p) => typeof p?.handle === 'string' && isPrimary(p.primary));
+}
+
+/** A new state of a group. Without a place it did not come by a row, and leaves no note. */
+export function conversationChanges(model: Model, data: unknown, at: string, place?: Place): Change[] {
+  if (!isConversation(data)) return [];
+  const meta = model.threads.get(data.sid)?.meta;
+  const before = meta?.conversation;
+  const changes: Change[] = [];
+  if (!before || data.version >= before.version) {
+    const isIn = data.participants.some((p) => p.primary === model.me);
+    changes.push({
+      kind: 'thread', id: data.sid,
+      value: { ...(meta ?? { id: data.sid, draft: '' }), kind: 'group', since: meta?.since || at, conversation: data, hasLeft: !isIn },
+    });
+    for (const p of data.participants) if (p.primary !== model.me) changes.push(...meet(model, p.primary, p.handle).changes);
+  }
+  if (place) changes.push(...noteChanges(model, data, before, at, place));
+  return changes;
+}
+
+function noteChanges(model: Model, data: Conversation, before: Conversation | undefined, at: string, place: Place): Change[] {
+  const key = `note:${data.sid}:${data.version}`;
+  const known = model.item(key);
+  if (known) return [{ kind: 'item', id: key, value: { ...known, place } }];
+  const base = { kind: 'note' as const, key, thread: data.sid, place, at };
+  let item: Item;
+  if (data.version === 1) item = { ...base, note: { what: 'created', by: data.creator } };
+  else if (!before || before.version >= data.version) item = { ...base, note: { what: 'changed', added: [], removed: [] } };
+  else item = { ...base, note: { what: 'changed', ...difference(before, data) } };
+  return [{ kind: 'item', id: key, value: item }];
+}
+
+function difference(before: Conversation, after: Conversation) {
+  const had = new Set(before.participants.map((p) => p.handle));
+  const has = new Set(after.participants.map((p) => p.handle));
+  return {
+    added: [...has].filter((h) => !had.has(h)),
+    removed: [...had].filter((h) => !has.has(h)),
+    ...(before.title === after.title ? {} : { title: after.title }),
+  };
+}
