@@ -61,6 +61,16 @@ bool pool_is_up(const struct pool *p);
 MUST_CHECK enum rc pool_push(struct pool *p, uint64_t hash, struct queue_item *item);
 /* To one that has a connection, in turn; the same otherwise. */
 MUST_CHECK enum rc pool_push_any(struct pool *p, struct queue_item *item);
+/* To this worker or none. */
+MUST_CHECK enum rc pool_push_to(struct pool *p, unsigned worker, struct queue_item *item);
+
+/* How it stands with a worker, for a caller who chooses. */
+struct pool_state {
+    bool accepts;
+    size_t queued;    /* jobs that wait */
+    uint64_t busy_ms; /* since it took its jobs; 0 when it has none */
+};
+struct pool_state pool_look(struct pool *p, unsigned worker);
 
 /* ---- for run() ---- */
 

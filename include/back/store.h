@@ -1,8 +1,9 @@
 /* back/store.h -- the record: users, inboxes and their rows in PostgreSQL.
  *
  * A caller fills a job and submits it; a worker thread runs it, alone or in one transaction with
- * others, and calls job.done exactly once. Writers: posts of one inbox always go to the same writer
- * of this node, so they keep their order. Readers: pages, heads, look-ups.
+ * others, and calls job.done exactly once. Writers: posts of one inbox go to the same writer of
+ * this node, so they keep their order; only while that one has no connection, another takes its
+ * place. Readers: pages, heads, look-ups.
  *
  * Threads: submit from any, it never blocks; done() runs on a worker and must not block.
  * Memory: a job is the caller's from before submit until done() is called, and after; while it is
@@ -42,7 +43,8 @@ struct store_config {
 struct store_events {
     void *arg;
     /* A row was committed: called once for each, in seq order per inbox, before its job's done().
-     * The frame is borrowed. */
+     * After the connection was lost also for a post that turns out to be there already, since it
+     * may be the one whose answer was lost. The frame is borrowed. */
     void (*row)(void *arg, const struct handle *to, struct frame *frame);
     /* The first connection works, or none does any more. */
     void (*up)(void *arg, bool up);
@@ -50,7 +52,7 @@ struct store_events {
 
 /* Starts the workers. They connect, apply the schema (under an advisory lock) and note the store
  * epoch by themselves, as often as it takes; until then jobs get RC_UNAVAILABLE.
- * RC_NO_MEMORY, RC_IO. */
+ * RC_MALFORMED: the URL is not one. RC_NO_MEMORY, RC_IO. */
 MUST_CHECK enum rc store_start(const struct store_config *config, const struct store_events *events,
                                const struct clock *clock, struct store **out);
 /* Runs what was submitted, refuses more, joins the workers. NULL-safe. */
@@ -59,7 +61,9 @@ void store_stop(struct store *s);
 bool store_is_up(const struct store *s);
 
 /* One connection, no workers: checks that the database answers and is not too new, applies the
- * schema, gives every inbox a new epoch. *why is a static or thread-local sentence on failure. */
+ * schema, gives every inbox a new epoch. *why is a static or thread-local sentence on failure.
+ * RC_MALFORMED: the URL is not one. RC_CONFLICT: not a database to use. RC_IO: a statement failed.
+ * RC_UNAVAILABLE, RC_TIMEOUT, RC_NO_MEMORY. */
 MUST_CHECK enum rc store_renew_epoch(const struct store_config *config, const char **why);
 
 enum store_kind {
@@ -82,11 +86,12 @@ struct store_job {
     uint64_t queued_us; /* the store's */
 };
 
-/* Results common to all kinds: RC_UNAVAILABLE (the store is down, or the connection broke before
- * anything was done), RC_UNKNOWN_OUTCOME (a write whose commit could not be settled), RC_NO_MEMORY.
+/* Results common to all kinds: RC_UNAVAILABLE (the store is down, or the connection broke, or the
+ * database refused, before anything was done), RC_UNKNOWN_OUTCOME (a write whose commit could not
+ * be settled), RC_MALFORMED (the database cannot hold it: a text that is not UTF-8), RC_NO_MEMORY.
  *
  * Submit: RC_OK: done() will be called (perhaps before this returns). RC_FULL: the worker's queue
- * is full. RC_UNAVAILABLE: the store is stopping. In those cases done() is not called. */
+ * is full. RC_UNAVAILABLE: the store is down, or stopping. In those cases done() is not called. */
 MUST_CHECK enum rc store_submit(struct store *s, struct store_job *job);
 
 /* Looks a user up by handle, or by primary. RC_NOT_FOUND. */

@@ -25,6 +25,11 @@ typedef void put_text_fn(struct exchange *ex, struct str handle, struct buf *out
 enum step caller_is_owner(struct flow *flow, struct exchange *ex, struct str credential,
                           put_text_fn *put_text, step_fn *then);
 
+/* A request for the events of the primary whose text is given, signed by it. Every failure to name
+ * oneself is 401 (protocol, section 7). A trusted client may leave out the signature. */
+enum step caller_is_primary(struct flow *flow, struct exchange *ex, struct str primary,
+                            struct str credential, step_fn *then);
+
 /* A request signed with the general text (X-KEZ-Handle and X-KEZ-Auth). Goes on with `then` when
  * ex->caller signed it. */
 enum step caller_is_signer(struct flow *flow, struct exchange *ex, step_fn *then);

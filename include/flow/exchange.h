@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "back/conversations.h"
 #include "back/store.h"
 #include "base/buf.h"
 #include "push/push.h"
@@ -50,6 +51,11 @@ union exchange_job {
     struct store_post post;
     struct store_read read;
     struct store_trim trim;
+    struct conversation_make make;
+    struct conversation_change change;
+    struct conversation_show show;
+    struct conversation_list list;
+    struct conversation_post utter;
 };
 
 struct exchange {
@@ -60,9 +66,10 @@ struct exchange {
     struct str auth, auth_handle, public_key,
         last_event_id; /* header values; absent if not there */
     struct str body;
-    uint64_t client;    /* hash of the client's address (IPv6: its /64) */
-    bool client_exempt; /* loopback: no rate limits by address */
-    int64_t now_ms;     /* wall clock when the head was read */
+    uint64_t client;     /* hash of the client's address (IPv6: its /64) */
+    bool client_trusted; /* a router on the events socket that vouches for whom it names */
+    bool client_exempt;  /* loopback: no rate limits by address */
+    int64_t now_ms;      /* wall clock when the head was read */
 
     /* The story's memory between steps; the story that sets it knows what is in it. */
     step_fn *next; /* after the job that it waits for */
@@ -74,8 +81,11 @@ struct exchange {
     struct user caller, user;
     struct buf work; /* the signed text */
     struct message message;
+    struct conversation_draft draft;
+    struct sid sid;
     uint64_t since;
     bool is_signed;
+    bool hides_unknown; /* an unknown user is 401, not 404 */
 
     /* The answer. http frees it. */
     int status;

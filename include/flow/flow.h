@@ -1,6 +1,6 @@
 /* flow/flow.h -- the stories of the requests: what each endpoint does, from question to answer.
  *
- * Source: protocol, sections 2 to 5. The order of answers of section 2 holds for signed requests:
+ * Source: protocol, sections 2 to 7. The order of answers of section 2 holds for signed requests:
  * malformed handle 400, not signed 400, malformed or stale 401, unknown 404, wrong 401,
  * another's 403.
  * Threads: any number of http threads at once.
@@ -34,5 +34,12 @@ step_fn flow_send;         /* POST   /v1/messages */
 step_fn flow_inbox;        /* GET    /v1/inbox/<arg> */
 step_fn flow_inbox_trim;   /* DELETE /v1/inbox/<arg> */
 step_fn flow_inbox_stream; /* GET    /v1/inbox/<arg>/stream */
+step_fn flow_events;       /* GET    /v1/events, and / on the events socket */
+
+step_fn flow_conversation_make;   /* POST   /v1/conversations */
+step_fn flow_conversation_list;   /* GET    /v1/conversations */
+step_fn flow_conversation_show;   /* GET    /v1/conversations/<arg> */
+step_fn flow_conversation_change; /* PATCH  /v1/conversations/<arg> */
+step_fn flow_conversation_post;   /* POST   /v1/conversations/<arg>/messages */
 
 #endif

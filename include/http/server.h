@@ -46,7 +46,8 @@ uint16_t http_admin_port(const struct http_server *s);
 void http_quiesce(struct http_server *s);
 /* Requests whose answer has not been sent yet. */
 uint32_t http_in_flight(const struct http_server *s);
-/* The store must have answered everything. Joins the threads. NULL-safe. */
+/* Requests that wait for the store are waited for: it must have answered, or still do so; others
+ * get 503, or their connection ends. Joins the threads. NULL-safe. */
 void http_stop(struct http_server *s);
 
 #endif

@@ -29,6 +29,8 @@ struct http_server {
     uint16_t port, admin_port;
 
     _Atomic bool is_closing;    /* answers carry `Connection: close` */
+    _Atomic bool is_stopping;   /* no request begins with its steps any more */
+    _Atomic uint32_t busy;      /* requests between first step and answer, and wakes under way */
     _Atomic uint32_t in_flight; /* requests whose answer has not been sent yet */
 };
 

@@ -103,6 +103,7 @@ struct push_open {
     uint64_t after;
     bool has_epoch; /* ?epoch was there; "" is none */
     struct epoch epoch;
+    bool tagged; /* rows as tagged events (protocol, section 7) */
 };
 /* Hands over a reserved stream: a non-blocking socket to which the response head and sse_hello()
  * have been written. The shard owns the descriptor from here on, also when it fails. For a moment

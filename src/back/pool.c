@@ -25,6 +25,7 @@ struct pool_worker {
     struct link *link;
     pthread_t thread;
     atomic_bool accepts;
+    _Atomic uint64_t busy_since_us; /* when it took its jobs; 0: it has none */
     /* The rest is the thread's own. */
     bool had_link;         /* since the last connect(): the link has closed */
     unsigned failures;     /* attempts to connect in a row that led to nothing lasting */
@@ -185,6 +186,12 @@ static void wait_for_jobs(struct pool_worker *w) {
         link_refuse(w->link, "a ping failed");
 }
 
+static void run(struct pool_worker *w, struct queue_item *jobs) {
+    atomic_store(&w->busy_since_us, now_us(w));
+    w->pool->events.run(w->pool->events.arg, w, jobs);
+    atomic_store(&w->busy_since_us, 0);
+}
+
 static void *work(void *arg) {
     struct pool_worker *w = arg;
     for (;;) {
@@ -194,7 +201,7 @@ static void *work(void *arg) {
             break;
         struct queue_item *jobs = take(w);
         if (jobs)
-            w->pool->events.run(w->pool->events.arg, w, jobs);
+            run(w, jobs);
         else if (closed)
             break;
         else
@@ -247,6 +254,18 @@ enum rc pool_push(struct pool *p, uint64_t hash, struct queue_item *item) {
 
 enum rc pool_push_any(struct pool *p, struct queue_item *item) {
     return push_from(p, atomic_fetch_add(&p->turn, 1) % p->n, item);
+}
+
+enum rc pool_push_to(struct pool *p, unsigned worker, struct queue_item *item) {
+    return push(&p->workers[worker], item);
+}
+
+struct pool_state pool_look(struct pool *p, unsigned worker) {
+    struct pool_worker *w = &p->workers[worker];
+    uint64_t since = atomic_load(&w->busy_since_us), now = now_us(w);
+    return (struct pool_state){.accepts = atomic_load(&w->accepts),
+                               .queued = queue_items(&w->queue),
+                               .busy_ms = since && now > since ? (now - since) / 1000 : 0};
 }
 
 static void join(struct pool *p) {

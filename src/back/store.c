@@ -1,7 +1,8 @@
 /* back/store.c -- the store's start and stop, which worker gets a job, and whether it is up.
  *
- * The work is in store_post.c (the group commit of posts) and store_run.c (everything else); the
- * SQL in store_sql.c and store_schema.c. This file holds what ties them to the pools.
+ * The work is in store_post.c (the group commit of posts; store_route.c chooses the writer) and
+ * store_run.c (everything else); the SQL in store_sql.c and store_schema.c. This file holds what
+ * ties them to the pools.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "back/store.h"
@@ -11,7 +12,6 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/log.h"
 #include "base/table.h"
 #include "core/stats.h"
 #include "store_parts.h"
@@ -21,6 +21,8 @@ enum { JOB_BYTES = 256 }; /* what a job counts against queue_bytes beside its te
 /* ---- answering ---- */
 
 void store_finish(struct store *s, struct store_job *job, enum rc rc) {
+    if (job->kind == STORE_POST)
+        store_route_leave(s, container_of(job, struct store_post, job)->to.inbox);
     job->rc = rc;
     stats_observe_us(STATS_store_round_trip_seconds, clock_mono_us(s->clock) - job->queued_us);
     job->done(job);
@@ -37,7 +39,6 @@ bool store_must_reopen(struct link *l) {
     /* No such statement, no such table or column, a plan that does not fit any more, a server that
      * only reads. */
     static const char *const stale[] = {"26", "42", "3F", "0A000", "25006"};
-    log_warn("store transaction refused sqlstate=%s", link_sqlstate(l));
     if (!is_one_of(link_sqlstate(l), sizeof stale / sizeof *stale, stale))
         return false;
     link_refuse(l, "what was prepared does not fit the database any more");
@@ -104,13 +105,19 @@ static size_t bytes_of(const struct store_job *job) {
     return JOB_BYTES;
 }
 
+static enum rc push_post(struct store *s, struct store_post *post) {
+    unsigned writer = store_route_enter(s, post->to.inbox);
+    enum rc rc = pool_push_to(s->writers.pool, writer, &post->job.item);
+    if (rc != RC_OK)
+        store_route_leave(s, post->to.inbox);
+    return rc;
+}
+
 static enum rc push(struct store *s, struct store_job *job) {
     struct pool *writers = s->writers.pool;
     switch (job->kind) {
-    case STORE_POST: {
-        const struct store_post *post = container_of(job, struct store_post, job);
-        return pool_push(writers, hash_u64(post->to.inbox), &job->item);
-    }
+    case STORE_POST:
+        return push_post(s, container_of(job, struct store_post, job));
     case STORE_REGISTER: {
         const struct store_register *r = container_of(job, struct store_register, job);
         return pool_push(writers, hash_str(handle_str(&r->handle)), &job->item);

@@ -5,6 +5,7 @@
 #define BACK_STORE_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "back/pool.h"
 #include "back/store.h"
@@ -13,6 +14,8 @@
 enum { STORE_PARAM_MAX = 256 * 1024 * 1024 };
 
 struct store_desk; /* a writer's scratch paper */
+
+enum { STORE_ROUTES = 4096 };
 
 struct store_side {
     struct store *store;
@@ -30,6 +33,7 @@ struct store {
     bool is_up, told_up;       /* as it is, and as events.up() last said */
     bool telling;              /* a worker is in events.up() */
     bool stopping;
+    _Atomic uint64_t routes[STORE_ROUTES]; /* store_route.c */
 };
 
 /* store.c: answers a job. */
@@ -39,6 +43,12 @@ void store_finish(struct store *s, struct store_job *job, enum rc rc);
 bool store_must_reopen(struct link *l);
 /* The rc for the job that was refused, when not. */
 enum rc store_refusal(const struct link *l);
+
+/* ---- store_route.c ---- */
+
+/* The writer for a post to this inbox, which is under way from now on, until leave. */
+unsigned store_route_enter(struct store *s, uint64_t inbox);
+void store_route_leave(struct store *s, uint64_t inbox);
 
 /* ---- store_schema.c ---- */
 

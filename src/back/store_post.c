@@ -18,6 +18,7 @@
 
 #include <libpq-fe.h>
 
+#include "base/log.h"
 #include "core/stats.h"
 #include "store_parts.h"
 
@@ -219,6 +220,7 @@ void store_run_posts(struct store *s, struct pool_worker *w, struct queue_item *
         size_t n = batch_gather(d, posts, &posts);
         if (run_batch(&run, d->entries, &n))
             continue;
+        log_warn("store refused posts=%zu sqlstate=%s", n, link_sqlstate(pool_link(w)));
         if (n == 1)
             (void)finish_refused(&run, d->entries);
         else

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <libpq-fe.h>
 
+#include "base/log.h"
 #include "base/table.h"
 #include "core/stats.h"
 #include "store_parts.h"
@@ -120,6 +121,7 @@ static enum rc take_answers(struct store *s, struct pool_worker *w, struct plan 
         } else if (store_must_reopen(l)) {
             return RC_UNAVAILABLE;
         } else {
+            log_warn("store refused job=%d sqlstate=%s", (int)u->jobs[0]->kind, link_sqlstate(l));
             finish(s, u, store_refusal(l));
         }
     }

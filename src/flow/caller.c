@@ -8,7 +8,7 @@
 static enum step user_found(struct flow *flow, struct exchange *ex) {
     const struct store_find *find = &ex->job.find;
     if (find->job.rc == RC_NOT_FOUND)
-        return exchange_fail(ex, RC_NOT_FOUND,
+        return exchange_fail(ex, ex->hides_unknown ? RC_UNAUTHORIZED : RC_NOT_FOUND,
                              find->by_primary ? "No handle is registered for this primary."
                                               : "Nobody has registered this handle here.");
     if (find->job.rc != RC_OK)
@@ -92,6 +92,30 @@ enum step caller_is_owner(struct flow *flow, struct exchange *ex, struct str cre
     put_text(ex, handle_str(&h), &ex->work);
     ex->after_verify = then;
     return caller_find_user(flow, ex, &h, verify_found);
+}
+
+/* The router has made sure who it is. */
+static enum step vouched_found(struct flow *flow, struct exchange *ex) {
+    ex->caller = ex->user;
+    return ex->after_verify(flow, ex);
+}
+
+enum step caller_is_primary(struct flow *flow, struct exchange *ex, struct str primary,
+                            struct str credential, step_fn *then) {
+    struct key key;
+    enum step answer;
+    bool vouched = ex->client_trusted && credential.n == 0;
+    ex->hides_unknown = true;
+    if (key_read(primary, &key) != RC_OK)
+        return exchange_fail(ex, RC_UNAUTHORIZED,
+                             "Name yourself: X-Public-Key: ed25519:<64 lower-case hex digits>.");
+    if (!vouched && credential.n == 0)
+        return exchange_fail(ex, RC_UNAUTHORIZED, "Sign the request and send X-KEZ-Auth.");
+    if (!vouched && read_credential(ex, credential, &answer) != RC_OK)
+        return answer;
+    auth_put_events(&ex->work, flow->server, primary, ex->auth_read.at_text);
+    ex->after_verify = then;
+    return caller_find_primary(flow, ex, &key, vouched ? vouched_found : verify_found);
 }
 
 static struct str method_name(enum method m) {

@@ -25,6 +25,7 @@ void exchange_done(struct exchange *ex) {
     if (ex->drop)
         ex->drop(ex);
     message_done(&ex->message);
+    conversation_draft_done(&ex->draft);
     buf_done(&ex->work);
     buf_done(&ex->out);
 }

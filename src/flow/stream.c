@@ -1,4 +1,5 @@
-/* flow/stream.c -- GET /v1/inbox/<handle>/stream: where a stream begins, and whether it may.
+/* flow/stream.c -- GET /v1/inbox/<handle>/stream and GET /v1/events: where a stream begins, and
+ * whether it may.
  *
  * The stream itself is push's; here it gets its place, its owner and its starting point.
  *
@@ -54,6 +55,28 @@ static enum step open_stream(struct flow *flow, struct exchange *ex) {
     return exchange_answer(ex, 200, "text/event-stream");
 }
 
+/* The header, also an empty one, else the query. False: answered. */
+static bool header_or_query(struct exchange *ex, struct str header, struct str name,
+                            struct str *value, enum step *answer) {
+    *value = header;
+    if (!str_is_absent(header) || target_param(ex->target, name, value) != RC_MALFORMED)
+        return true;
+    *answer = exchange_failf(ex, RC_MALFORMED, "Give `%.*s` once.", STR_ARG(name));
+    return false;
+}
+
+/* False: answered. */
+static bool read_beginning(struct exchange *ex, enum step *answer) {
+    if (read_start(ex) != RC_OK)
+        *answer = exchange_fail(ex, RC_MALFORMED,
+                                "Last-Event-ID and `since` must be a seq: digits, below 2^53.");
+    else if (read_epoch(ex) != RC_OK)
+        *answer = exchange_fail(ex, RC_MALFORMED, "Give `epoch` once.");
+    else
+        return true;
+    return false;
+}
+
 static void put_stream_text(struct exchange *ex, struct str handle, struct buf *out) {
     auth_put_stream(out, handle, ex->auth_read.at_text);
 }
@@ -61,16 +84,26 @@ static void put_stream_text(struct exchange *ex, struct str handle, struct buf *
 enum step flow_inbox_stream(struct flow *flow, struct exchange *ex) {
     struct handle h;
     enum step answer;
-    struct str credential = ex->auth;
-    if (!caller_path_handle(ex, &h, &answer))
+    struct str credential;
+    if (!caller_path_handle(ex, &h, &answer) || !read_beginning(ex, &answer) ||
+        !header_or_query(ex, ex->auth, STR("auth"), &credential, &answer))
         return answer;
-    if (read_start(ex) != RC_OK)
-        return exchange_fail(ex, RC_MALFORMED,
-                             "Last-Event-ID and `since` must be a seq: digits, below 2^53.");
-    if (read_epoch(ex) != RC_OK)
-        return exchange_fail(ex, RC_MALFORMED, "Give `epoch` once.");
-    if (str_is_absent(credential) &&
-        target_param(ex->target, STR("auth"), &credential) == RC_MALFORMED)
-        return exchange_fail(ex, RC_MALFORMED, "Give `auth` once.");
     return caller_is_owner(flow, ex, credential, put_stream_text, open_stream);
+}
+
+static enum step open_events(struct flow *flow, struct exchange *ex) {
+    enum step answer;
+    if (!read_beginning(ex, &answer))
+        return answer;
+    ex->open.tagged = true;
+    return open_stream(flow, ex);
+}
+
+enum step flow_events(struct flow *flow, struct exchange *ex) {
+    enum step answer;
+    struct str primary, credential;
+    if (!header_or_query(ex, ex->public_key, STR("public_key"), &primary, &answer) ||
+        !header_or_query(ex, ex->auth, STR("auth"), &credential, &answer))
+        return answer;
+    return caller_is_primary(flow, ex, primary, credential, open_events);
 }

@@ -57,7 +57,7 @@ static void put_methods(struct fields *f, const struct request *r) {
 static void put_rest(struct fields *f, struct request *r) {
     if (r->ex.content_type)
         put(f, "Content-Type", r->ex.content_type);
-    if (r->file.etag[0])
+    if (r->file.etag[0] && (r->ex.status == 200 || r->ex.status == 304))
         put(f, "ETag", r->file.etag);
     put(f, "Cache-Control", r->is_page ? "no-cache" : "no-store");
     put_methods(f, r);

@@ -37,8 +37,11 @@ static void set_deadline(const struct request *r, uint32_t seconds) {
 static void wake(struct exchange *ex) {
     struct request *r = request_of(ex);
     struct MHD_Connection *connection = r->connection;
+    struct http_server *s = r->server;
+    atomic_fetch_add(&s->busy, 1);
     if (atomic_exchange(&r->turn, TURN_WOKEN) == TURN_PARKED)
         MHD_resume_connection(connection);
+    atomic_fetch_sub(&s->busy, 1);
 }
 
 struct request *request_new(struct worker *w, struct MHD_Connection *c, const char *uri) {
@@ -245,8 +248,10 @@ static bool read_body(struct request *r, struct str piece) {
 static bool run_steps(struct request *r) {
     for (;;) {
         atomic_store(&r->turn, TURN_RUNS);
-        if (r->ex.next(r->server->flow, &r->ex) == STEP_ANSWERED)
+        if (r->ex.next(r->server->flow, &r->ex) == STEP_ANSWERED) {
+            atomic_fetch_sub(&r->server->busy, 1);
             return answer(r);
+        }
         if (atomic_load(&r->turn) == TURN_WOKEN)
             continue;
         /* Suspended first and parked then: so nobody resumes what is not suspended. */
@@ -256,6 +261,21 @@ static bool run_steps(struct request *r) {
             MHD_resume_connection(r->connection);
         return true;
     }
+}
+
+static bool begin_steps(struct request *r) {
+    if (r->on)
+        guard_set_deadline(r->on, 0);
+    atomic_fetch_add(&r->server->busy, 1);
+    if (atomic_load(&r->server->is_stopping)) {
+        atomic_fetch_sub(&r->server->busy, 1);
+        refuse(r, RC_UNAVAILABLE, "The server is stopping; try again shortly.");
+        return answer(r);
+    }
+    r->phase = PHASE_STEPS;
+    r->ex.body = buf_str(&r->body);
+    r->ex.next = r->first;
+    return run_steps(r);
 }
 
 bool request_handle(struct request *r, const char *method, const char *version, const char *bytes,
@@ -269,14 +289,7 @@ bool request_handle(struct request *r, const char *method, const char *version, 
             *n = 0;
             return read_body(r, piece);
         }
-        if (r->is_refused)
-            return answer(r);
-        if (r->on)
-            guard_set_deadline(r->on, 0);
-        r->phase = PHASE_STEPS;
-        r->ex.body = buf_str(&r->body);
-        r->ex.next = r->first;
-        return run_steps(r);
+        return r->is_refused ? answer(r) : begin_steps(r);
     case PHASE_STEPS:
         assert(atomic_load(&r->turn) == TURN_WOKEN);
         return run_steps(r);

@@ -1,13 +1,14 @@
 /* http/server.c -- the public and the admin listener: start, the callbacks of libmicrohttpd, stop.
  *
  * Threads: the door, which accepts, sweeps and reads leftovers; one daemon of libmicrohttpd for
- * each of `threads`, and one for the admin listener, each with an epoll thread inside. Start:
- * listening sockets, daemons, door. Stop: door, daemons, the rest.
+ * each of `threads`, and one for the admin listener, each with an epoll thread inside.
+ * Start: listening sockets, daemons, door. Stop: door, daemons, the rest.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "http/server.h"
 
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -20,6 +21,8 @@
 
 enum {
     ADMIN_MAX_CONNECTIONS = 64,
+    LIMIT_SLACK =
+        1024, /* the door keeps the limit; the daemon counts a connection a while longer */
     REPLY_ROOM_BYTES = 8 * 1024, /* of a connection's memory, for the head of the answer */
 };
 
@@ -88,15 +91,17 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
 static enum rc start_worker(struct worker *w, const struct http_config *config, uint32_t max_open) {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME |
                      MHD_USE_NO_LISTEN_SOCKET;
+    /* clang-format off */
     w->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, w,                             /* */
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)max_open,                 /* */
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s, /* */
+        flags, 0, NULL, NULL, on_request, w,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)max_open + LIMIT_SLACK,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)config->head_max_bytes + REPLY_ROOM_BYTES,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, /* */
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,   /* */
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, w,      /* */
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, w,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, w,
         MHD_OPTION_END);
+    /* clang-format on */
     return w->daemon ? RC_OK : RC_IO;
 }
 
@@ -132,9 +137,18 @@ static void stop_worker(struct worker *w) {
         MHD_stop_daemon(w->daemon);
 }
 
+/* libmicrohttpd aborts when it is stopped with a suspended connection, or resumed while it stops. A
+ * request counts itself before it asks whether the server stops, so none slips in between. */
+static void await_steps(struct http_server *s) {
+    atomic_store(&s->is_stopping, true);
+    while (atomic_load(&s->busy))
+        (void)poll(NULL, 0, 1);
+}
+
 /* Fine for a server that has started in part. */
 static void stop(struct http_server *s) {
     door_stop(&s->door);
+    await_steps(s);
     for (unsigned i = 0; i < s->worker_count; i++)
         stop_worker(&s->workers[i]);
     stop_worker(&s->admin_worker);

@@ -284,8 +284,6 @@ static void set_blocked(struct shard *sh, struct stream *s, bool blocked) {
     if (s->is_blocked == blocked)
         return;
     s->is_blocked = blocked;
-    if (blocked)
-        s->untaken = sh->io.untaken(sh->io.arg, s->fd);
     sh->io.want_write(sh->io.arg, s->fd, s->id, blocked);
 }
 
@@ -315,6 +313,7 @@ static int send_waiting(struct shard *sh, struct stream *s) {
 /* The socket is full: a live stream with rows waiting goes on when it drains. */
 static void fall_back(struct shard *sh, struct stream *s) {
     set_blocked(sh, s, true);
+    s->untaken = sh->io.untaken(sh->io.arg, s->fd);
     stream_kick(sh, s);
 }
 

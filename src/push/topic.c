@@ -221,6 +221,16 @@ static void observe_head(struct shard *sh, struct topic *t, const struct inbox_h
         arm_hole(sh, t);
 }
 
+/* What was remembered before the epoch was known may be of another one. */
+static void forget_foreign(struct topic *t) {
+    const struct frame *f = recent_get(&t->recent, t->recent.first);
+    for (uint64_t seq = t->recent.first; f; f = recent_get(&t->recent, ++seq))
+        if (f->epoch_tag != t->epoch_tag) {
+            recent_clear(&t->recent);
+            return;
+        }
+}
+
 bool topic_observe(struct shard *sh, struct topic *t, const struct inbox_head *at,
                    const struct topic_note *note) {
     bool known = t->epoch.text[0] != '\0';
@@ -233,6 +243,7 @@ bool topic_observe(struct shard *sh, struct topic *t, const struct inbox_head *a
     t->epoch = at->epoch;
     t->epoch_tag = epoch_tag(&t->epoch);
     t->epoch_no++;
+    forget_foreign(t);
     if (known)
         start_over(sh, t, at->head);
     else

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -419,6 +420,38 @@ static void an_inbox_that_another_holds_delays_only_its_own_posts(void **state) 
     asker_stop(a);
 }
 
+static bool time_has_come(void *arg) {
+    const uint64_t *ms = arg;
+    return clock_mono_ms(clock_system()) >= *ms;
+}
+
+static void posts_to_other_inboxes_pass_a_writer_that_hangs(void **state) {
+    (void)state;
+    struct user stuck = asker_user(asker, next_user++), fine = asker_user(asker, next_user++);
+    char sql[128];
+    struct link *other = other_session();
+    (void)snprintf(sql, sizeof sql, "BEGIN; SELECT FROM kez.inbox WHERE id = %llu FOR UPDATE",
+                   (unsigned long long)stuck.inbox);
+    run_in(other, sql);
+    struct store_post *first = asker_post_new(&stuck, NULL, "", "{\"n\":1}");
+    struct store_post *second = asker_post_new(&stuck, NULL, "", "{\"n\":2}");
+    assert_int_equal(asker_begin(asker, &first->job), RC_OK);
+    uint64_t hangs_ms = clock_mono_ms(clock_system()) + 200;
+    assert_true(proc_poll(time_has_come, &hangs_ms, SOON_MS));
+    /* The second of the same inbox stays behind the first. */
+    assert_int_equal(asker_begin(asker, &second->job), RC_OK);
+    assert_int_equal(asker_post(asker, &fine, NULL, "", "{}", NULL), RC_OK);
+    assert_int_not_equal(sem_trywait(first->job.arg), 0);
+    run_in(other, "ROLLBACK");
+    assert_int_equal(asker_wait(&first->job), RC_OK);
+    assert_int_equal(asker_wait(&second->job), RC_OK);
+    assert_int_equal(first->seq, 1);
+    assert_int_equal(second->seq, 2);
+    asker_post_free(first);
+    asker_post_free(second);
+    link_free(other);
+}
+
 static void a_schema_that_was_dropped_is_made_anew(void **state) {
     (void)state;
     struct user user = asker_user(asker, next_user++);
@@ -450,6 +483,7 @@ int main(void) {
         cmocka_unit_test(a_commit_that_was_undone_is_run_again),
         cmocka_unit_test(a_commit_that_stays_open_is_an_unknown_outcome),
         cmocka_unit_test(an_inbox_that_another_holds_delays_only_its_own_posts),
+        cmocka_unit_test(posts_to_other_inboxes_pass_a_writer_that_hangs),
         cmocka_unit_test(a_schema_that_was_dropped_is_made_anew),
         cmocka_unit_test(nothing_deadlocked),
     };

@@ -474,6 +474,70 @@ static void it_stops_right_after_the_store(void **state) {
     }
 }
 
+static void *release(void *arg) {
+    struct rig *rig = arg;
+    struct pollfd never = {.fd = -1};
+    (void)poll(&never, 1, 300);
+    atomic_store(&rig->store.mood, STORE_LATER);
+    return NULL;
+}
+
+/* A stop waits for the store, and no request slips in behind it. */
+static void a_stop_waits_for_those_who_wait(void **state) {
+    (void)state;
+    enum { CLIENTS = 20 };
+    struct rig *rig = rig_new();
+    pthread_t releaser;
+    int fds[CLIENTS];
+    rig_start(rig);
+    atomic_store(&rig->store.mood, STORE_HELD);
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = dial(rig->port);
+        assert_true(say(fds[i], "GET /v1/inbox/alice?since=2 HTTP/1.1\r\n" HOST "\r\n"));
+    }
+    assert_true(proc_poll(is_in_flight, &(struct wanted){rig, CLIENTS}, WAIT_MS));
+    assert_int_equal(pthread_create(&releaser, NULL, release, rig), 0);
+    http_stop(rig->server);
+    rig->server = NULL;
+    assert_int_equal(atomic_load(&rig->store.jobs), 2 * CLIENTS);
+    pthread_join(releaser, NULL);
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_true(is_over(fds[i]));
+        close(fds[i]);
+    }
+    rig_stop(rig);
+}
+
+static void *ask_until_the_end(void *arg) {
+    const uint16_t *port = arg;
+    int fd = dial(*port);
+    struct answer a;
+    while (fd >= 0 && say(fd, "GET /v1/inbox/alice?since=2 HTTP/1.1\r\n" HOST "\r\n") &&
+           hear(fd, false, &a))
+        forget(&a);
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+static void it_stops_while_requests_keep_coming(void **state) {
+    (void)state;
+    for (int round = 0; round < 30; round++) {
+        struct rig *rig = rig_new();
+        pthread_t threads[4];
+        rig_start(rig);
+        for (size_t i = 0; i < COUNT(threads); i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, ask_until_the_end, &rig->port), 0);
+        while (atomic_load(&rig->store.jobs) < 50)
+            (void)sched_yield();
+        http_stop(rig->server);
+        rig->server = NULL;
+        for (size_t i = 0; i < COUNT(threads); i++)
+            pthread_join(threads[i], NULL);
+        rig_stop(rig);
+    }
+}
+
 /* ---- answers ---- */
 
 static void a_large_answer_arrives_whole(void **state) {
@@ -522,6 +586,8 @@ int main(void) {
         TEST(clients_vanish_while_their_requests_wait),
         TEST(what_waits_at_the_end_is_answered),
         cmocka_unit_test(it_stops_right_after_the_store),
+        cmocka_unit_test(a_stop_waits_for_those_who_wait),
+        cmocka_unit_test(it_stops_while_requests_keep_coming),
         TEST(a_large_answer_arrives_whole),
         TEST(clients_vanish_in_the_middle_of_an_answer),
     };

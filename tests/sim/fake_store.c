@@ -266,6 +266,13 @@ static void on_answer(struct world *w, struct event *e) {
     free(p);
 }
 
+/* Of the way there, or back. */
+static uint64_t latency(struct world *w) {
+    if (world_mishap(w, w->knobs.store_slow))
+        return rng_below(&w->rng, w->knobs.store_slow_ms + 1);
+    return rng_below(&w->rng, w->knobs.store_ms / 2 + 1);
+}
+
 /* The moment at which the answer is true. */
 static void on_snapshot(struct world *w, struct event *e) {
     struct pending *p = e->p;
@@ -283,7 +290,7 @@ static void on_snapshot(struct world *w, struct event *e) {
             read_heads(w, p->heads);
         p->heads->rc = rc;
     }
-    seat_later(w, p->seat, rng_below(&w->rng, w->knobs.store_ms / 2 + 1),
+    seat_later(w, p->seat, latency(w),
                (struct event){.run = on_answer, .drop = drop_pending, .p = p});
 }
 
@@ -296,8 +303,7 @@ static enum rc ask(struct seat *seat, struct pending **out) {
     p->fails = world_mishap(w, w->knobs.store_fails);
     p->next = w->store->pending;
     w->store->pending = p;
-    world_later(w, rng_below(&w->rng, w->knobs.store_ms / 2 + 1),
-                (struct event){.run = on_snapshot, .drop = drop_pending, .p = p});
+    world_later(w, latency(w), (struct event){.run = on_snapshot, .drop = drop_pending, .p = p});
     *out = p;
     return RC_OK;
 }

@@ -12,6 +12,13 @@
 #include "sim/history.h"
 #include "sim/world.h"
 
+/* A figure sometimes, and else nothing. */
+static uint64_t perhaps(struct world *w, uint32_t permille, uint64_t low, uint64_t high) {
+    bool there = rng_permille(&w->rng, permille);
+    uint64_t value = rng_between(&w->rng, low, high);
+    return there ? value : 0;
+}
+
 /* ---- what can happen ---- */
 
 /* More than that the slowest stream could not catch up with in quiet times. */
@@ -71,7 +78,7 @@ static void happen_restore(struct world *w) {
         store_backup(w);
         return;
     }
-    uint64_t ms = rng_below(&w->rng, 1500);
+    uint64_t ms = perhaps(w, 500, 0, 1500); /* a standby may be promoted in no time */
     store_outage(w, ms);
     world_later(w, ms / 2, (struct event){.run = on_restored});
 }
@@ -189,13 +196,6 @@ void faults_begin(struct world *w) {
 
 /* ---- the knobs ---- */
 
-/* `value` in some worlds, nothing in the others. */
-static uint64_t perhaps(struct world *w, uint32_t permille, uint64_t low, uint64_t high) {
-    bool there = rng_permille(&w->rng, permille);
-    uint64_t value = rng_between(&w->rng, low, high);
-    return there ? value : 0;
-}
-
 static void draw_harsh(struct world *w) {
     struct knobs *k = &w->knobs;
     k->bus_drop = (uint32_t)perhaps(w, 700, 1, 500);
@@ -208,7 +208,9 @@ static void draw_harsh(struct world *w) {
     k->slow_consumer_gap_ms = perhaps(w, 300, 1000, 10000);
     k->store_fails = (uint32_t)perhaps(w, 400, 1, 300);
     k->store_refuses = (uint32_t)perhaps(w, 300, 1, 300);
-    k->store_ms = rng_between(&w->rng, 1, rng_permille(&w->rng, 300) ? 3000 : 100);
+    k->store_ms = rng_between(&w->rng, 1, 100);
+    k->store_slow = (uint32_t)perhaps(w, 400, 1, 300);
+    k->store_slow_ms = rng_between(&w->rng, 100, 3000);
     k->store_outage_gap_ms = perhaps(w, 300, 3000, 15000);
     k->restore_gap_ms = perhaps(w, 500, 1000, 10000);
     k->anew_gap_ms = perhaps(w, 100, 4000, 15000);
@@ -265,7 +267,7 @@ void faults_draw_knobs(struct world *w) {
     k->clients = (unsigned)rng_between(&w->rng, 1, CLIENTS_MAX);
     k->busy_ms = rng_between(&w->rng, 3000, k->is_prompt ? 10000 : 30000);
     k->quiet_ms = 40000;
-    k->post_gap_ms = rng_between(&w->rng, 5, rng_permille(&w->rng, 500) ? 30 : 500);
+    k->post_gap_ms = rng_between(&w->rng, 3, rng_permille(&w->rng, 500) ? 30 : 500);
     k->trim_gap_ms = perhaps(w, 400, 200, 5000);
     k->burst = (uint32_t)perhaps(w, 300, 1, 300);
     k->large = (uint32_t)perhaps(w, 300, 1, 500);

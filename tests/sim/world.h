@@ -31,8 +31,8 @@ struct knobs {
     uint32_t bus_drop, bus_repeat, bus_slow, bus_late, bus_keeps, subscribe_fails, local_full;
     uint64_t bus_slow_ms, bus_late_ms, outage_gap_ms, slow_consumer_gap_ms;
 
-    uint32_t store_fails, store_refuses;
-    uint64_t store_ms, store_outage_gap_ms, restore_gap_ms, anew_gap_ms;
+    uint32_t store_fails, store_refuses, store_slow;
+    uint64_t store_ms, store_slow_ms, store_outage_gap_ms, restore_gap_ms, anew_gap_ms;
 
     uint32_t partial, add_fails, alloc_fails; /* alloc_fails: per 100,000 */
     uint64_t socket_bytes, client_pace_ms, client_bite, stall_gap_ms, leave_gap_ms;

@@ -60,7 +60,8 @@ export class Engine {
   }
 
   resync(resync: Resync): void {
-    const era = this.#eraOf(resync.cursor.epoch);
+    // Ahead of the store, in the same epoch: it went back, and its seqs are used again.
+    const era = resync.reason === 'ahead' ? this.#o.model.cursor.era + 1 : this.#eraOf(resync.cursor.epoch);
     const changes: Change[] = [this.#cursorChange(resync.cursor, era)];
     if (resync.reason === 'trimmed' && resync.missed > 0) changes.push(...this.#missedNotes(resync, era));
     this.#o.keeper.commit(changes);

@@ -19,15 +19,13 @@ export interface Vault {
   handle: string;
   server: string;
   primary: string;
-  /** False: the server has not acknowledged the handle yet. */
-  isRegistered: boolean;
   iterations: number;
   salt: Bytes;
   iv: Bytes;
   sealed: Bytes;
 }
 
-export type VaultOwner = Pick<Vault, 'handle' | 'server' | 'primary' | 'isRegistered'>;
+export type VaultOwner = Pick<Vault, 'handle' | 'server' | 'primary'>;
 
 async function keyOf(passphrase: string, salt: Bytes, iterations: number): Promise<CryptoKey> {
   const material = await crypto.subtle.importKey('raw', utf8(passphrase.normalize('NFKC')), 'PBKDF2', false, ['deriveKey']);
@@ -53,8 +51,8 @@ export async function sealVault(owner: VaultOwner, secrets: Secrets, passphrase:
     seed: hex(secrets.seed), entropy: hex(secrets.entropy), dataKey: hex(secrets.dataKey),
   }));
   const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData: boundTo(owner) }, key, plain);
-  const { handle, server, primary, isRegistered } = owner;
-  return { version: 1, handle, server, primary, isRegistered, iterations, salt, iv, sealed: new Uint8Array(sealed) };
+  const { handle, server, primary } = owner;
+  return { version: 1, handle, server, primary, iterations, salt, iv, sealed: new Uint8Array(sealed) };
 }
 
 /** Undefined: the passphrase is wrong, or the record was changed. */
