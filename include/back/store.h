@@ -75,6 +75,12 @@ enum store_kind {
     STORE_READ,
     STORE_HEADS,
     STORE_TRIM,
+    /* Of back/conversations.h. */
+    STORE_CONVERSATION_MAKE,
+    STORE_CONVERSATION_CHANGE,
+    STORE_CONVERSATION_SHOW,
+    STORE_CONVERSATION_LIST,
+    STORE_CONVERSATION_POST,
 };
 
 struct store_job {

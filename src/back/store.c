@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "back/conversations.h"
 #include "base/hash.h"
 #include "base/table.h"
 #include "core/stats.h"
@@ -88,6 +89,10 @@ static void refuse(void *arg, struct queue_item *jobs) {
     }
 }
 
+static size_t draft_bytes(const struct conversation_draft *d) {
+    return sizeof *d + (d->add.n + d->remove.n) * sizeof(struct handle);
+}
+
 static size_t bytes_of(const struct store_job *job) {
     switch (job->kind) {
     case STORE_POST:
@@ -100,7 +105,15 @@ static size_t bytes_of(const struct store_job *job) {
     case STORE_READ:
     case STORE_HEADS:
     case STORE_TRIM:
+    case STORE_CONVERSATION_SHOW:
+    case STORE_CONVERSATION_LIST:
         break;
+    case STORE_CONVERSATION_MAKE:
+        return JOB_BYTES + draft_bytes(container_of(job, struct conversation_make, job)->draft);
+    case STORE_CONVERSATION_CHANGE:
+        return JOB_BYTES + draft_bytes(container_of(job, struct conversation_change, job)->draft);
+    case STORE_CONVERSATION_POST:
+        return JOB_BYTES + container_of(job, struct conversation_post, job)->envelope.n;
     }
     return JOB_BYTES;
 }
@@ -111,6 +124,11 @@ static enum rc push_post(struct store *s, struct store_post *post) {
     if (rc != RC_OK)
         store_route_leave(s, post->to.inbox);
     return rc;
+}
+
+/* What is written about a conversation goes to its writer. */
+static enum rc push_of(struct store *s, const struct sid *sid, struct store_job *job) {
+    return pool_push(s->writers.pool, hash_str(str_of(sid->text)), &job->item);
 }
 
 static enum rc push(struct store *s, struct store_job *job) {
@@ -134,7 +152,15 @@ static enum rc push(struct store *s, struct store_job *job) {
     case STORE_RECORD:
     case STORE_READ:
     case STORE_HEADS:
+    case STORE_CONVERSATION_SHOW:
+    case STORE_CONVERSATION_LIST:
         break;
+    case STORE_CONVERSATION_MAKE:
+        return push_of(s, &container_of(job, struct conversation_make, job)->draft->sid, job);
+    case STORE_CONVERSATION_CHANGE:
+        return push_of(s, &container_of(job, struct conversation_change, job)->sid, job);
+    case STORE_CONVERSATION_POST:
+        return push_of(s, &container_of(job, struct conversation_post, job)->sid, job);
     }
     return pool_push_any(s->readers.pool, &job->item);
 }

@@ -26,8 +26,7 @@ struct store_desk *store_desk_new(const struct store *s) {
     d->slot_mask = slots - 1;
     d->entries = calloc(d->max, sizeof *d->entries);
     d->slots = calloc(slots, sizeof *d->slots);
-    d->blocked = calloc(d->max, sizeof *d->blocked);
-    if (d->entries && d->slots && d->blocked)
+    if (d->entries && d->slots)
         return d;
     store_desk_free(d);
     return NULL;
@@ -38,7 +37,6 @@ void store_desk_free(struct store_desk *d) {
         return;
     free(d->entries);
     free(d->slots);
-    free(d->blocked);
     free(d);
 }
 
@@ -64,33 +62,20 @@ static bool note_id(struct store_desk *d, size_t i) {
     return true;
 }
 
-static bool is_blocked(const struct store_desk *d, uint64_t inbox) {
-    for (size_t i = 0; i < d->n_blocked; i++)
-        if (d->blocked[i] == inbox)
-            return true;
-    return false;
-}
-
+/* A post whose id is in the batch already waits for the next one, and finds it there. It will not
+ * be a new row then, so no order is lost. */
 size_t batch_gather(struct store_desk *d, struct queue_item *list, struct queue_item **rest) {
     size_t n = 0;
-    d->n_blocked = 0;
     memset(d->slots, 0, (d->slot_mask + 1) * sizeof *d->slots);
     for (struct queue_item *next; list && n < d->max; list = next) {
         struct store_job *job = container_of(list, struct store_job, item);
         next = list->next;
         d->entries[n] = (struct entry){.post = container_of(job, struct store_post, job)};
-        uint64_t inbox = d->entries[n].post->to.inbox;
-        bool waits = is_blocked(d, inbox);
-        if (!waits && d->entries[n].post->id[0] && !note_id(d, n)) {
-            waits = true;
-            if (d->n_blocked < d->max)
-                d->blocked[d->n_blocked++] = inbox;
-        }
-        if (waits) {
+        if (!d->entries[n].post->id[0] || note_id(d, n)) {
+            n++;
+        } else {
             *rest = list;
             rest = &list->next;
-        } else {
-            n++;
         }
     }
     *rest = list;

@@ -56,6 +56,16 @@ void store_route_leave(struct store *s, uint64_t inbox);
  * RC_OK: link_refuse() said why. Its note names the server and its history afterwards. */
 MUST_CHECK enum rc store_prepare(void *arg, struct link *l);
 
+/* ---- store_tables.c ---- */
+
+enum { STORE_VERSION = 2 };
+struct migration {
+    int version; /* numbered from 1 */
+    int least;   /* version of a node that may run on it */
+    const char *sql;
+};
+extern const struct migration store_migrations[STORE_VERSION];
+
 /* ---- store_sql.c: the statements that run all day ---- */
 
 #define STORE_STATEMENTS(X)                                                                        \
@@ -75,7 +85,14 @@ MUST_CHECK enum rc store_prepare(void *arg, struct link *l);
     X(set_proofs)                                                                                  \
     X(lock_inbox)                                                                                  \
     X(trim_rows)                                                                                   \
-    X(forget_ids)
+    X(forget_ids)                                                                                  \
+    X(lock_conversations)                                                                          \
+    X(lock_participants)                                                                           \
+    X(append_letters)                                                                              \
+    X(make_conversation)                                                                           \
+    X(change_conversation)                                                                         \
+    X(show_conversation)                                                                           \
+    X(list_conversations)
 
 enum store_statement {
 #define X(name) SQL_##name,
@@ -130,8 +147,6 @@ struct store_desk {
     struct entry *entries;
     uint32_t *slots; /* hash table of the batch's ids: entry number + 1, 0 when free */
     size_t slot_mask;
-    uint64_t *blocked; /* inboxes whose further posts wait for the next batch */
-    size_t n_blocked;
     char server[LINK_NOTE_MAX + 1]; /* which the last attempt spoke to */
     bool has_results;               /* its entries' verdicts came, and so did... */
     char xact[XACT_BYTES];          /* ...the transaction's number, as it was sent */
@@ -142,8 +157,7 @@ struct store_desk *store_desk_new(const struct store *s);
 void store_desk_free(struct store_desk *d);
 
 /* Fills d->entries from the list; returns how many. *rest are those for the next batch: what is
- * over the number, and from an id that is there twice on, all of its inbox, so that they keep their
- * order. */
+ * over the number, and what has the id of another in the batch. */
 size_t batch_gather(struct store_desk *d, struct queue_item *list, struct queue_item **rest);
 /* Runs n entries as one transaction, and makes the frames of the new rows. may_be_ours: an earlier
  * attempt may have been committed, so that a repeat is told of like a new row.

@@ -152,7 +152,7 @@ static enum rc send_read(const struct store *s, struct link *l, const struct uni
     return RC_OK;
 }
 
-/* (…, seq, type, created_at, sender, id, envelope) from column 3 on. */
+/* (…, seq, type, created_at, sender, id, body, conversation) from column 3 on. */
 static struct frame *make_frame(const PGresult *r, int row) {
     struct str sender = value_get_str(r, row, 6), none = {NULL, 0};
     struct row of = {.seq = (uint64_t)value_get_i64(r, row, 3),
@@ -160,7 +160,8 @@ static struct frame *make_frame(const PGresult *r, int row) {
                      .created_at_ms = value_get_ms(r, row, 5),
                      .from = sender.n ? sender : none,
                      .id = value_get_str(r, row, 7),
-                     .envelope = value_get_str(r, row, 8)};
+                     .conversation = value_get_str(r, row, 9)};
+    *(of.type == ROW_MESSAGE ? &of.envelope : &of.data) = value_get_str(r, row, 8);
     return frame_new(&of);
 }
 

@@ -40,6 +40,11 @@ static const struct unit_kind *kind_of(const struct store_job *job) {
     case STORE_TRIM:
         return &store_trim_rows;
     case STORE_POST:
+    case STORE_CONVERSATION_MAKE:
+    case STORE_CONVERSATION_CHANGE:
+    case STORE_CONVERSATION_SHOW:
+    case STORE_CONVERSATION_LIST:
+    case STORE_CONVERSATION_POST:
         break;
     }
     return NULL;

@@ -1,4 +1,4 @@
-/* back/store_schema.c -- the tables, their versions, and the epoch of the store.
+/* back/store_schema.c -- brings the schema up to date, and notes the epoch of the store.
  *
  * A connection becomes usable here: session settings, then the schema (brought up to date by
  * whoever comes first, under an advisory lock), then the epoch, then the prepared statements.
@@ -24,68 +24,6 @@
 enum { MIGRATE_MS = 10 * 60 * 1000, WHY_MAX = 255 };
 
 /* ---- versions ---- */
-
-static const struct migration {
-    int version, least;
-    const char *sql;
-} migrations[] = {
-    {1, 1,
-     /* One row: see the epoch. */
-     "CREATE TABLE kez.store ("
-     " only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),"
-     " generation text NOT NULL,"
-     " system_identifier text NOT NULL, timeline text NOT NULL, database_oid text NOT NULL);"
-
-     "CREATE TABLE kez.account ("
-     " inbox bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY," /* never given twice */
-     " handle text COLLATE \"C\" NOT NULL UNIQUE,"
-     " primary_key bytea NOT NULL UNIQUE,"
-     " registered_at timestamptz(3) NOT NULL,"
-     " proofs text NOT NULL DEFAULT '[]');"
-
-     /* The head of each inbox, apart and in half-filled pages: it is updated with every batch, and
-      * no index knows of it. */
-     "CREATE TABLE kez.inbox ("
-     " id bigint PRIMARY KEY REFERENCES kez.account ON DELETE CASCADE,"
-     " head bigint NOT NULL DEFAULT 0,"  /* seq of the newest row */
-     " first bigint NOT NULL DEFAULT 1)" /* lowest seq kept; head + 1 when none */
-     " WITH (fillfactor = 50);"
-
-     /* type: enum row_type. sender: '' when unsigned. Envelopes are ciphertext mostly: trying to
-      * compress them is in vain. */
-     "CREATE TABLE kez.inbox_row ("
-     " inbox bigint NOT NULL, seq bigint NOT NULL,"
-     " created_at timestamptz(3) NOT NULL,"
-     " type smallint NOT NULL,"
-     " sender text COLLATE \"C\" NOT NULL,"
-     " id text COLLATE \"C\","
-     " envelope text NOT NULL,"
-     " PRIMARY KEY (inbox, seq));"
-     "ALTER TABLE kez.inbox_row ALTER envelope SET STORAGE EXTERNAL;"
-     "CREATE UNIQUE INDEX inbox_row_id ON kez.inbox_row (inbox, sender, id) WHERE id IS NOT NULL;"
-
-     /* Ids of rows that were dropped while they must still be remembered. */
-     "CREATE TABLE kez.kept_id ("
-     " inbox bigint NOT NULL, sender text COLLATE \"C\" NOT NULL, id text COLLATE \"C\" NOT NULL,"
-     " seq bigint NOT NULL, created_at timestamptz(3) NOT NULL,"
-     " digest bytea NOT NULL," /* SHA-256 of the envelope */
-     " PRIMARY KEY (inbox, sender, id));"
-     "CREATE INDEX kept_id_age ON kez.kept_id (created_at);"
-
-     /* A foreign key on inbox_row would be looked up for each row that is added. */
-     "CREATE FUNCTION kez.drop_rows() RETURNS trigger LANGUAGE plpgsql AS $$"
-     " BEGIN"
-     "  DELETE FROM kez.inbox_row WHERE inbox = OLD.id;"
-     "  DELETE FROM kez.kept_id WHERE inbox = OLD.id;"
-     "  RETURN NULL;"
-     " END $$;"
-     "CREATE TRIGGER drop_rows AFTER DELETE ON kez.inbox"
-     " FOR EACH ROW EXECUTE FUNCTION kez.drop_rows();"},
-};
-enum {
-    MIGRATIONS = sizeof migrations / sizeof *migrations,
-    VERSION = MIGRATIONS /* they are numbered from 1 */
-};
 
 /* What the server is, as text. */
 struct server {
@@ -190,10 +128,10 @@ static enum rc migrate(struct link *l) {
                              MIGRATE_MS);
     if (rc == RC_OK)
         rc = read_version(l, &version, &least);
-    for (int v = version; rc == RC_OK && v < VERSION; v++) {
-        rc = apply(l, &migrations[v]);
+    for (int v = version; rc == RC_OK && v < STORE_VERSION; v++) {
+        rc = apply(l, &store_migrations[v]);
         if (rc == RC_OK)
-            log_info("store schema brought to version %d", migrations[v].version);
+            log_info("store schema brought to version %d", store_migrations[v].version);
     }
     return rc == RC_OK ? link_script(l, "COMMIT", MIGRATE_MS) : rc;
 }
@@ -201,11 +139,11 @@ static enum rc migrate(struct link *l) {
 static enum rc check_schema(struct link *l, bool is_there, const char **why) {
     int version = 0, least = 0;
     enum rc rc = is_there ? read_version(l, &version, &least) : RC_OK;
-    if (rc == RC_OK && version < VERSION)
+    if (rc == RC_OK && version < STORE_VERSION)
         rc = migrate(l);
     if (rc != RC_OK)
         return rc;
-    if (least > VERSION) {
+    if (least > STORE_VERSION) {
         *why = "the database was made for a newer version of this program";
         return RC_CONFLICT;
     }

@@ -4,8 +4,9 @@
  * forbids the planner everything else, so that a plan made for an empty table is right for a full
  * one.
  *
- * Lock order, the only one there is: inboxes by id; then rows and remembered ids, which only the
- * holder of their inbox touches (but for forget_ids, which skips what is locked).
+ * Lock order, the only one there is: conversations by sid; inboxes by id, all in one statement; then
+ * letters, rows and remembered ids, which only the holder of their conversation or inbox touches
+ * (but for forget_ids, which skips what is locked).
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "store_parts.h"
@@ -63,6 +64,109 @@ const char *const store_sql[SQL_COUNT] = {
         " coalesce(old_seq, seq),"
         " coalesce(old_at, statement_timestamp()::timestamptz(3)) FROM post",
 
+    /* $1 sids of the posts, in order. */
+    [SQL_lock_conversations] = "SELECT count(*) FROM ("
+                               " SELECT 1 FROM kez.conversation WHERE sid = ANY ($1::text[])"
+                               " ORDER BY sid FOR SHARE) AS locked",
+
+    /* $1 as before, $2 rows at most. The inboxes of those posts, from the first on, whose rows are
+     * not too many together. */
+    [SQL_lock_participants] =
+        "SELECT count(*) FROM ("
+        " SELECT 1 FROM kez.inbox WHERE id = ANY (ARRAY ("
+        "  SELECT p.inbox FROM ("
+        "   SELECT c.sid, sum(c.size) OVER (ORDER BY u.n) AS upto"
+        "   FROM unnest($1::text[]) WITH ORDINALITY AS u (sid, n)"
+        "   JOIN kez.conversation AS c ON c.sid = u.sid"
+        "  ) AS post JOIN kez.participant AS p ON p.sid = post.sid WHERE post.upto <= $2::bigint))"
+        " ORDER BY id FOR NO KEY UPDATE) AS locked",
+
+    /* $1 sids, $2 senders' inboxes, $3 senders, $4 ids, $5 envelopes of the posts, in order; $6
+     * rows at most; $7 1: an earlier attempt may have been committed. Comes after the two above in
+     * its transaction. Rows of (transaction, number, verdict, created_at, handle, seq, body): for
+     * each post one with a verdict (and a seq when it is a repeat), then one with handle and seq
+     * for each row to tell of. Verdicts: new, repeat, conflict, gone; w: too many rows, later.
+     * The letters' numbers are assigned by the order of their keys, which both sides know. */
+    [SQL_append_letters] =
+        "WITH post AS MATERIALIZED ("
+        " SELECT p.n, p.sid, p.inbox, p.sender, p.id,"
+        "  l.number AS old, l.sender_seq AS old_seq, l.created_at AS old_at,"
+        "  CASE WHEN sum(c.size) OVER (ORDER BY p.n) > $6::bigint THEN 'w'"
+        "   WHEN l.body = ($5::text[])[p.n::int] AND (m.sid IS NOT NULL OR $7::bigint = 1) THEN 'r'"
+        "   WHEN m.sid IS NULL THEN 'g'"
+        "   WHEN l.number IS NOT NULL THEN 'c'"
+        "   ELSE 'n' END::\"char\" AS verdict"
+        " FROM ROWS FROM (unnest($1::text[]), unnest($2::bigint[]), unnest($3::text[]),"
+        "  unnest($4::text[])) WITH ORDINALITY AS p (sid, inbox, sender, id, n)"
+        " LEFT JOIN kez.conversation AS c ON c.sid = p.sid"
+        " LEFT JOIN kez.participant AS m ON m.sid = p.sid AND m.inbox = p.inbox"
+        " LEFT JOIN kez.letter AS l"
+        "  ON l.conversation = p.sid AND l.sender = p.sender AND l.id = p.id"
+        "), fresh AS MATERIALIZED ("
+        " SELECT *, row_number() OVER ("
+        "  ORDER BY sid COLLATE \"C\", sender COLLATE \"C\", id COLLATE \"C\") AS k"
+        " FROM post WHERE verdict = 'n'"
+        "), copy AS MATERIALIZED ("
+        " SELECT f.n, f.k, p.inbox = f.inbox AS is_own, p.inbox, p.handle,"
+        "  i.head + row_number() OVER (PARTITION BY p.inbox ORDER BY f.n) AS seq"
+        " FROM fresh AS f JOIN kez.participant AS p ON p.sid = f.sid"
+        " JOIN kez.inbox AS i ON i.id = p.inbox"
+        "), letter AS ("
+        " INSERT INTO kez.letter (created_at, sender_seq, type, conversation, sender, id, body)"
+        " SELECT statement_timestamp(), seq, 0, ($1::text[])[n::int], ($3::text[])[n::int],"
+        "  ($4::text[])[n::int], ($5::text[])[n::int] FROM copy WHERE is_own ORDER BY n"
+        " RETURNING number, conversation, sender, id"
+        "), added AS ("
+        " INSERT INTO kez.inbox_row (inbox, seq, created_at, letter, type, sender)"
+        " SELECT inbox, seq, statement_timestamp(), (ARRAY ("
+        "  SELECT number FROM letter ORDER BY conversation, sender, id))[k::int], 0, '' FROM copy"
+        "), moved AS ("
+        " UPDATE kez.inbox AS i SET head = m.head FROM ("
+        "  SELECT inbox, max(seq) AS head FROM copy GROUP BY inbox) AS m WHERE i.id = m.inbox"
+        ") SELECT * FROM ("
+        " SELECT pg_current_xact_id(), n, verdict,"
+        "  coalesce(old_at, statement_timestamp()::timestamptz(3)), NULL::text AS handle,"
+        "  old_seq, NULL::text FROM post"
+        " UNION ALL SELECT NULL, n, NULL, NULL, handle, seq, NULL FROM copy"
+        " UNION ALL SELECT NULL, p.n, NULL, NULL, a.handle, r.seq, NULL FROM post AS p"
+        "  JOIN kez.inbox_row AS r ON r.letter = p.old JOIN kez.account AS a ON a.inbox = r.inbox"
+        "  WHERE p.verdict = 'r' AND $7::bigint = 1"
+        ") AS told ORDER BY n, handle IS NOT NULL",
+
+    /* $1 caller's inbox, $2 sid, $3 title, $4 handles (the caller's first), $5 participants at
+     * most, $6 1: an earlier attempt may have been committed. Rows as above; with body where the
+     * verdict needs one. */
+    [SQL_make_conversation] =
+        "SELECT pg_current_xact_id(), 1::bigint, verdict, created_at, handle, seq, body"
+        " FROM kez.make_conversation_2("
+        " $1::bigint, $2::text, $3::text, $4::text[], $5::bigint, $6::bigint = 1)",
+
+    /* $1 caller's inbox, $2 sid, $3 version seen, $4 title, $5 handles to add, $6 to remove (each
+     * NULL for none), $7 participants at most. The same rows. */
+    [SQL_change_conversation] =
+        "SELECT pg_current_xact_id(), 1::bigint, verdict, created_at, handle, seq, body"
+        " FROM kez.change_conversation_2("
+        " $1::bigint, $2::text, $3::bigint, $4::text, $5::text[], $6::text[], $7::bigint)",
+
+    /* $1 caller's inbox, $2 sid. */
+    [SQL_show_conversation] =
+        "SELECT kez.conversation_json_2($2::text) WHERE EXISTS ("
+        " SELECT FROM kez.participant WHERE sid = $2::text AND inbox = $1::bigint)",
+
+    /* $1 caller's inbox, $2 the sid before the first (NULL: none), $3 conversations at most. NULL
+     * when the caller is not in $2. */
+    [SQL_list_conversations] =
+        "WITH mine AS MATERIALIZED ("
+        " SELECT p.sid, coalesce((SELECT max(number) FROM kez.letter AS l"
+        "  WHERE l.conversation = p.sid), 0) AS latest"
+        " FROM kez.participant AS p WHERE p.inbox = $1::bigint"
+        ") SELECT '[' || coalesce(string_agg("
+        "  kez.conversation_json_2(sid), ',' ORDER BY latest DESC, sid DESC), '') || ']' FROM ("
+        "  SELECT sid, latest FROM mine WHERE $2::text IS NULL"
+        "   OR (latest, sid) < (SELECT latest, sid FROM mine WHERE sid = $2::text)"
+        "  ORDER BY latest DESC, sid DESC LIMIT $3::bigint) AS page"
+        " HAVING $2::text IS NULL OR EXISTS (SELECT FROM mine WHERE sid = $2::text)",
+
     /* $1 handles, or primaries. One row of (number, inbox, handle, primary) for each that is
      * there. */
     [SQL_find_handles] = "SELECT u.n, a.inbox, a.handle, a.primary_key"
@@ -77,16 +181,20 @@ const char *const store_sql[SQL_COUNT] = {
 
     /* $1 inbox, $2 after, $3 rows at most, $4 bytes of envelopes at most (and one row more). The
      * head stands in each row, and in one without a seq when there is none to give. The size of a
-     * large envelope is known without reading it. */
+     * large envelope is known without reading it. What is not in the row is in its letter. */
     [SQL_read_rows] =
         "SELECT i.head, i.first, s.generation || '-' || i.id,"
-        " r.seq, r.type, r.created_at, r.sender, r.id, r.envelope"
+        " r.seq, r.type, r.created_at, r.sender, r.id, r.body, r.conversation"
         " FROM kez.inbox AS i CROSS JOIN kez.store AS s LEFT JOIN LATERAL ("
         "  SELECT * FROM ("
-        "   SELECT *, sum(octet_length(envelope)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING)"
-        "    - octet_length(envelope) AS before FROM ("
-        "    SELECT seq, type, created_at, sender, id, envelope FROM kez.inbox_row"
-        "    WHERE inbox = i.id AND seq > $2::bigint ORDER BY seq LIMIT $3::bigint) AS wanted"
+        "   SELECT w.seq, w.type, w.created_at, coalesce(l.sender, w.sender) AS sender,"
+        "    coalesce(l.id, w.id) AS id, coalesce(l.body, w.envelope) AS body, l.conversation,"
+        "    sum(octet_length(coalesce(l.body, w.envelope)))"
+        "     OVER (ORDER BY w.seq ROWS UNBOUNDED PRECEDING)"
+        "    - octet_length(coalesce(l.body, w.envelope)) AS before FROM ("
+        "    SELECT * FROM kez.inbox_row"
+        "    WHERE inbox = i.id AND seq > $2::bigint ORDER BY seq LIMIT $3::bigint) AS w"
+        "   LEFT JOIN kez.letter AS l ON l.number = w.letter"
         "  ) AS summed WHERE before < $4::bigint"
         " ) AS r ON true WHERE i.id = $1::bigint ORDER BY r.seq",
 

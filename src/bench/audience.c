@@ -313,17 +313,24 @@ static bool receive(struct audience *a, struct listener *l) {
     return n == RECEIVE_BYTES && l->state != ENDED;
 }
 
-/* Streams are watched edge-triggered, which halves what epoll costs: so a stream that has ended
- * must be read to its end at once. */
+/* Streams are watched edge-triggered, which spares epoll a second look at each: so one that has
+ * ended must be read to its end at once. */
+static void read_on(struct audience *a, struct listener *l, bool is_last) {
+    while (receive(a, l))
+        continue;
+    while (is_last && l->state != ENDED && receive(a, l))
+        continue;
+    if (is_last && l->state != ENDED)
+        end_stream(a, l, "hung up on");
+}
+
 static void on_ready(void *arg, uint32_t index, uint32_t events) {
     struct audience *a = arg;
     struct listener *l = &a->at[index];
-    bool is_last = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     if (l->state == CONNECTING)
         ask_for_stream(a, index);
     else if (l->state != ENDED)
-        while (receive(a, l) || (is_last && l->state != ENDED))
-            continue;
+        read_on(a, l, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
     open_more(a);
 }
 

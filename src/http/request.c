@@ -332,6 +332,9 @@ void request_done(struct request *r, bool is_sent) {
         leave_leftover(r);
     if (r->on)
         set_deadline(r, r->server->idle_timeout_s + r->server->head_timeout_s);
+    /* The client left while it waited; it was woken since, so its job is done. */
+    if (r->phase == PHASE_STEPS)
+        atomic_fetch_sub(&r->server->busy, 1);
     if (r->phase != PHASE_HEAD && !r->worker->is_admin)
         atomic_fetch_sub(&r->server->in_flight, 1);
     close_file(r);

@@ -24,6 +24,7 @@ static const struct route public_routes[] = {
     {METHOD_GET, "/v1/inbox/*", flow_inbox, NO_BODY, 0},
     {METHOD_DELETE, "/v1/inbox/*", flow_inbox_trim, NO_BODY, 0},
     {METHOD_GET, "/v1/inbox/*/stream", flow_inbox_stream, NO_BODY, ROUTE_STREAM},
+    {METHOD_GET, "/v1/events", flow_events, NO_BODY, ROUTE_STREAM},
     {METHOD_GET, "/v1/healthz", page_health, NO_BODY, 0},
     {METHOD_GET, "/openapi.yaml", page_openapi, NO_BODY, 0},
 };

@@ -21,8 +21,7 @@
 
 enum {
     ADMIN_MAX_CONNECTIONS = 64,
-    LIMIT_SLACK =
-        1024, /* the door keeps the limit; the daemon counts a connection a while longer */
+    LIMIT_SLACK = 1024, /* the door keeps the limit; a daemon counts a connection a while longer */
     REPLY_ROOM_BYTES = 8 * 1024, /* of a connection's memory, for the head of the answer */
 };
 

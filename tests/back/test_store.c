@@ -249,6 +249,7 @@ static void posts_that_wait_together_keep_their_order(void **state) {
 
 static void an_id_twice_in_one_batch_is_stored_once_and_order_is_kept(void **state) {
     enum { N = 400, IDS = 40 };
+    int64_t errors = atomic_load(&stats.store_errors);
     static struct store_post *posts[N];
     uint64_t seqs[IDS] = {0}, last = 0;
     struct user user = new_user();
@@ -277,6 +278,7 @@ static void an_id_twice_in_one_batch_is_stored_once_and_order_is_kept(void **sta
         asker_post_free(posts[i]);
     }
     assert_int_equal(asker_head(asker, user.inbox).head, last);
+    assert_int_equal(atomic_load(&stats.store_errors), errors);
 }
 
 static void a_poisoned_post_fails_alone(void **state) {

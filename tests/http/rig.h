@@ -195,7 +195,7 @@ enum step flow_inbox(struct flow *flow, struct exchange *ex) {
     return rig_hop(flow, ex);
 }
 
-enum step flow_inbox_stream(struct flow *flow, struct exchange *ex) {
+static inline enum step rig_stream(struct flow *flow, struct exchange *ex) {
     enum rc rc = push_reserve(flow->push, &ex->open.user);
     if (rc != RC_OK)
         return exchange_fail(ex, rc, "no room");
@@ -203,6 +203,10 @@ enum step flow_inbox_stream(struct flow *flow, struct exchange *ex) {
     ex->open.after = 7;
     return exchange_answer(ex, 200, "text/event-stream");
 }
+
+enum step flow_inbox_stream(struct flow *flow, struct exchange *ex) { return rig_stream(flow, ex); }
+
+enum step flow_events(struct flow *flow, struct exchange *ex) { return rig_stream(flow, ex); }
 
 /* ---- the server ---- */
 

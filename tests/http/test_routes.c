@@ -44,6 +44,8 @@ static const struct {
     {false, "TRACE", "/v1/inbox/alice", NULL, "GET, HEAD, DELETE, OPTIONS", NULL},
     {false, "GET", "/v1/inbox/alice/stream", flow_inbox_stream, "GET, OPTIONS", "alice"},
     {false, "HEAD", "/v1/inbox/alice/stream", NULL, "GET, OPTIONS", NULL},
+    {false, "GET", "/v1/events?public_key=x", flow_events, "GET, OPTIONS", NULL},
+    {false, "HEAD", "/v1/events", NULL, "GET, OPTIONS", NULL},
     {false, "GET", "/v1/healthz", page_health, "GET, HEAD, OPTIONS", NULL},
     {false, "GET", "/openapi.yaml", page_openapi, "GET, HEAD, OPTIONS", NULL},
     {false, "GET", "/", NULL, NULL, NULL},

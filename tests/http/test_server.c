@@ -460,7 +460,7 @@ static void what_the_document_names_is_there(void **state) {
         forget(&a);
         operations++;
     }
-    assert_true(operations >= 15);
+    assert_true(operations >= 16);
     forget(&doc);
 }
 

@@ -189,6 +189,7 @@ static void a_stream_starts_where_it_is_told(void **state) {
         buf_putf(&headers, "%s", header);
         signer_put_stream(&s, &headers, "startat");
         buf_putf(&target, "/v1/inbox/startat/stream%s", rows[i].query);
+        sse_init(&r);
         sse_open(&r, node_port(i % 2 ? a : b), buf_str(&target), buf_str(&headers));
         expect_rows(&r, rows[i].first, 5);
         assert_int_equal(node_expect_ready(&r), 5);
@@ -266,6 +267,7 @@ static void a_stream_is_opened_by_its_owner_only(void **state) {
     http_client_free(c);
 
     struct sse_reader r;
+    sse_init(&r);
     sse_open(&r, node_port(a), buf_str(&query), STR(""));
     assert_int_equal(node_expect_ready(&r), 1);
     finish(&r);
@@ -464,20 +466,21 @@ static void post_large(const char *to, unsigned rows) {
 
 static void a_slow_reader_gets_all_of_it_later(void **state) {
     (void)state;
-    enum { ROWS = 60 };
+    enum { ROWS = 40 };
     struct signer s = fresh("slowone", 0);
     struct sse_reader on_a, on_b;
-    node_open(a, &s, "", &on_a);
-    node_open(b, &s, "", &on_b);
+    double before = node_metric(a, "kez_stream_fallbacks_total");
+    node_open_narrow(a, &s, &on_a);
+    node_open_narrow(b, &s, &on_b);
     assert_int_equal(node_expect_ready(&on_a), 0);
     assert_int_equal(node_expect_ready(&on_b), 0);
-    post_large("slowone", ROWS); /* 12 MiB, more than sockets take; nobody reads meanwhile */
+    post_large("slowone", ROWS); /* 8 MiB, more than sockets take; nobody reads meanwhile */
     expect_rows(&on_a, 1, ROWS);
     expect_rows(&on_b, 1, ROWS);
     assert_int_equal(node_post(b, "slowone", NULL, "{}"), ROWS + 1);
     node_expect_row(&on_a, ROWS + 1);
     node_expect_row(&on_b, ROWS + 1);
-    assert_true(node_metric(a, "kez_stream_fallbacks_total") >= 1);
+    assert_true(node_metric(a, "kez_stream_fallbacks_total") > before);
     finish(&on_a);
     finish(&on_b);
 }
@@ -486,22 +489,22 @@ static void one_that_takes_no_byte_is_closed(void **state) {
     (void)state;
     static const char *const flags[] = {"--stall-time", "1000", NULL};
     struct node *strict = site_node(&site, flags);
+    enum { ROWS = 40 };
     struct signer s = fresh("stalled", 0);
     struct sse_reader r;
-    node_open(strict, &s, "", &r);
+    node_open_narrow(strict, &s, &r);
     assert_int_equal(node_expect_ready(&r), 0);
-    post_large("stalled", 60);
-    assert_true(node_metric_becomes(strict, "kez_streams_closed_stalled_total", 1));
-    assert_true(node_metric_becomes(strict, "kez_streams", 0));
+    post_large("stalled", ROWS);
+    assert_true(node_metric_becomes(strict, "kez_streams", 0)); /* we have not hung up */
     /* What it had taken before is whole and in order; it resumes after that. */
     uint64_t last = 0;
     for (struct sse_event *e; (e = sse_next(&r, EVENT_MS)) != NULL; sse_event_free(e))
         assert_int_equal(sse_number(e, "seq"), ++last);
     sse_done(&r);
-    assert_true(last < 60);
+    assert_true(last < ROWS);
     node_resume(a, &s, last, &r);
-    expect_rows(&r, last + 1, 60);
-    assert_int_equal(node_expect_ready(&r), 60);
+    expect_rows(&r, last + 1, ROWS);
+    assert_int_equal(node_expect_ready(&r), ROWS);
     finish(&r);
     node_stop(strict);
 }

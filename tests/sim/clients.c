@@ -10,7 +10,7 @@
 
 #include "sim/history.h"
 
-enum { STALL_MAX_MS = 14000, COME_BACK_MS = 800 };
+enum { STALL_MAX_MS = 14000, COME_BACK_MS = 800, MOMENT_MS = 5 };
 
 static void connect_later(struct world *w, struct client *c, uint64_t delay_ms);
 
@@ -111,11 +111,11 @@ static void connect_later(struct world *w, struct client *c, uint64_t delay_ms) 
 
 /* ---- going ---- */
 
-static void disconnect(struct world *w, struct client *c) {
+static void disconnect(struct world *w, struct client *c, uint64_t back_ms) {
     c->is_connected = false;
     c->stalled_until_ms = 0;
     sockets_leave(w, c->fd);
-    connect_later(w, c, rng_between(&w->rng, 1, COME_BACK_MS));
+    connect_later(w, c, rng_between(&w->rng, 1, back_ms));
 }
 
 static void see_end(struct world *w, struct client *c) {
@@ -124,7 +124,7 @@ static void see_end(struct world *w, struct client *c) {
     if (s->is_finished && !s->is_reset && c->reader.n > 0)
         world_fail(w, c->inbox, "client %d: the stream ended within a frame", c->index);
     oracle_ended(w, &c->watch, s);
-    disconnect(w, c);
+    disconnect(w, c, COME_BACK_MS);
 }
 
 static struct client *any_connected(struct world *w) {
@@ -146,12 +146,13 @@ void clients_stall_one(struct world *w) {
     note(w, c->inbox, "client %d: stalls for %" PRIu64 " ms", c->index, ms);
 }
 
-void clients_leave_one(struct world *w) {
+int clients_leave_one(struct world *w, bool for_a_moment) {
     struct client *c = any_connected(w);
     if (!c)
-        return;
+        return -1;
     note(w, c->inbox, "client %d: leaves", c->index);
-    disconnect(w, c);
+    disconnect(w, c, for_a_moment ? MOMENT_MS : COME_BACK_MS);
+    return c->inbox;
 }
 
 void clients_wake(struct world *w) {

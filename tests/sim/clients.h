@@ -37,9 +37,10 @@ struct clients *clients_new(struct world *w);
 void clients_free(struct clients *c);
 /* The socket of this client has bytes, or its end. */
 void client_has_bytes(struct world *w, int client);
-/* One that is connected takes nothing for a while, or leaves without a word. */
+/* One that is connected takes nothing for a while. */
 void clients_stall_one(struct world *w);
-void clients_leave_one(struct world *w);
+/* One leaves without a word, and comes back soon, or very soon. Its inbox; -1: nobody was there. */
+int clients_leave_one(struct world *w, bool for_a_moment);
 /* Who stalls goes on. */
 void clients_wake(struct world *w);
 

@@ -22,7 +22,7 @@ static uint64_t perhaps(struct world *w, uint32_t permille, uint64_t low, uint64
 /* ---- what can happen ---- */
 
 /* More than that the slowest stream could not catch up with in quiet times. */
-enum { POSTS_MAX = 2000 };
+enum { POSTS_MAX = 2000, MEETING_MS = 200 };
 
 static void post(struct world *w, int inbox) {
     struct node *n = w->totals.posts < POSTS_MAX || w->is_quiet ? node_any(w) : NULL;
@@ -36,6 +36,18 @@ static void happen_post(struct world *w) {
     uint64_t n = rng_permille(&w->rng, w->knobs.burst) ? rng_between(&w->rng, 2, 20) : 1;
     for (; n > 0; n--)
         post(w, inbox);
+}
+
+static void happen_leave(struct world *w) { clients_leave_one(w, false); }
+
+static void on_post(struct world *w, struct event *e) { post(w, (int)e->a); }
+
+/* Somebody comes just when rows do. */
+static void happen_meeting(struct world *w) {
+    int inbox = clients_leave_one(w, true);
+    for (uint64_t n = rng_between(&w->rng, 1, 3); inbox >= 0 && n > 0; n--)
+        world_later(w, rng_below(&w->rng, MEETING_MS),
+                    (struct event){.run = on_post, .a = (uint64_t)inbox});
 }
 
 static void happen_trim(struct world *w) {
@@ -162,7 +174,8 @@ static const struct {
     {offsetof(struct knobs, restore_gap_ms), happen_restore},
     {offsetof(struct knobs, anew_gap_ms), happen_anew},
     {offsetof(struct knobs, stall_gap_ms), clients_stall_one},
-    {offsetof(struct knobs, leave_gap_ms), clients_leave_one},
+    {offsetof(struct knobs, leave_gap_ms), happen_leave},
+    {offsetof(struct knobs, meeting_gap_ms), happen_meeting},
     {offsetof(struct knobs, crash_gap_ms), happen_crash},
     {offsetof(struct knobs, pause_gap_ms), happen_pause},
     {offsetof(struct knobs, drain_gap_ms), happen_drain},
@@ -232,18 +245,35 @@ static void draw_prompt(struct world *w) {
     k->store_ms = rng_between(&w->rng, 1, 20);
     k->client_pace_ms = rng_below(&w->rng, 4);
     k->client_bite = k->socket_bytes = 4096;
+    if (rng_permille(&w->rng, 200)) { /* an inbox that never rests, and a store that is no faster */
+        k->is_hot = true;
+        k->inboxes = 1;
+        k->post_gap_ms = 3;
+        k->burst = k->large = 0;
+        k->store_ms = 60;
+        k->leave_gap_ms = 100;
+    } else if (k->is_gentle && rng_permille(&w->rng, 500)) { /* rows that no later one gives away */
+        k->nodes = NODES_MAX;
+        k->clients = (unsigned)rng_between(&w->rng, 1, 4);
+        k->inboxes = INBOXES_MAX;
+        k->post_gap_ms = rng_between(&w->rng, 100, 400);
+        k->bus_late = 1000;
+        k->bus_late_ms = 200;
+        k->meeting_gap_ms = rng_between(&w->rng, 300, 1000);
+    }
 }
 
 static void draw_config(struct world *w) {
     bool wide = w->knobs.is_prompt;
+    uint64_t rows = w->knobs.is_hot ? 64 : wide ? 16 : 1, rows_max = w->knobs.is_hot ? 64 : 24;
     w->config = (struct push_config){
         .shards = w->knobs.shards,
         .max_streams = CLIENTS_MAX,
         .max_streams_handle = CLIENTS_MAX,
-        .outbox_frames = (uint32_t)rng_between(&w->rng, wide ? 16 : 1, 24),
+        .outbox_frames = (uint32_t)rng_between(&w->rng, rows, rows_max),
         .outbox_bytes = (uint32_t)rng_between(&w->rng, wide ? 8192 : 100, 16384),
-        .early_frames = (uint32_t)rng_between(&w->rng, wide ? 16 : 1, 32),
-        .page_rows = (uint32_t)rng_between(&w->rng, wide ? 16 : 1, 24),
+        .early_frames = (uint32_t)rng_between(&w->rng, rows, rows_max),
+        .page_rows = (uint32_t)rng_between(&w->rng, rows, rows_max),
         .page_bytes = (uint32_t)rng_between(&w->rng, wide ? 4096 : 100, 8192),
         .hole_wait_ms = 20,
         .look_again_ms = {plant_is(PLANT_NO_LOOK) ? 2000 : 250, 2000},
@@ -278,6 +308,7 @@ void faults_draw_knobs(struct world *w) {
     k->partial = (uint32_t)perhaps(w, 500, 1, 900);
     k->socket_bytes = rng_between(&w->rng, 200, 8192);
     k->leave_gap_ms = perhaps(w, 800, 100, 5000);
+    k->meeting_gap_ms = perhaps(w, 500, 100, 2000);
     if (k->is_prompt)
         draw_prompt(w);
     else

@@ -5,14 +5,16 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/clients.h"
 
 enum {
     TICK_MS = 50,
-    HEARD_TICKS = 8, /* what was heard 400 ms ago is on the streams */
-    GENTLE_MS = 700, /* what was committed then, too */
-    READY_MS = 3000, /* after the request */
+    HEARD_TICKS = 8,  /* what was heard 400 ms ago is on the streams */
+    GENTLE_MS = 700,  /* what was committed then, too */
+    READY_MS = 500,   /* after the request, */
+    READY_ROW_MS = 5, /* and for each row that may have to be read first */
     KEEP_ALIVE_MORE_MS = 400,
     STALL_MORE_MS = 2500, /* looks are a second apart, and see first that nothing was taken */
     NO_MEMORY_MS = 4000,
@@ -30,11 +32,21 @@ void lateness_heard(struct world *w, const struct node *n, int inbox, const stru
         *heard = frame->seq;
 }
 
+/* Rows that the stream had to read before it could be ready. */
+static uint64_t backlog(struct world *w, const struct watch *o) {
+    const struct history *h = store_present(w, o->inbox);
+    uint64_t head = history_head_at_ms(h, o->open_ms);
+    bool resync = o->open.has_epoch && strcmp(o->open.epoch.text, h->epoch.text) != 0;
+    if (resync || (o->open.has_after && o->open.after > head))
+        return head;
+    return o->open.has_after ? head - o->open.after : 0;
+}
+
 static void check_prompt(struct world *w, const struct client *c) {
     const struct watch *o = &c->watch;
     unsigned oldest = (w->lateness->now + 1) % HEARD_TICKS;
     uint64_t heard = w->lateness->heard[o->node][o->inbox][oldest];
-    if (!o->is_ready && w->now_ms > o->open_ms + READY_MS)
+    if (!o->is_ready && w->now_ms > o->open_ms + READY_MS + READY_ROW_MS * backlog(w, o))
         world_fail(w, c->inbox, "late: client %d is not ready %" PRIu64 " ms after its request",
                    c->index, w->now_ms - o->open_ms);
     if (o->is_ready && w->now_ms > o->ready_ms + TICK_MS * HEARD_TICKS && heard > o->position)

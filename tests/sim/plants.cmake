@@ -42,6 +42,9 @@ plant(push/stream.c
   "if (!topic_leads_on(t, s->position))"
   "if (!plant_is(PLANT_LIVE_AT_PAGE_END) && !topic_leads_on(t, s->position))")
 plant(push/stream.c
+  "while ((row = recent_get(&t->recent, s->position + 1))"
+  "while (!plant_is(PLANT_LIVE_AT_PAGE_END) && (row = recent_get(&t->recent, s->position + 1))")
+plant(push/stream.c
   "if (s->position < t->cursor.at)"
   "if (!plant_is(PLANT_LIVE_AT_PAGE_END) && s->position < t->cursor.at)")
 plant(push/stream.c

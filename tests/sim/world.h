@@ -23,6 +23,7 @@ struct knobs {
     unsigned nodes, shards, inboxes, clients;
     uint64_t busy_ms, quiet_ms; /* faults end after the first; all must be healed after both */
     bool is_prompt;             /* the store and sockets are quick: lateness is a fault */
+    bool is_hot;                /* and one inbox gets rows all the time */
     bool is_gentle;             /* and the bus loses only what it does not know to be wanted yet */
 
     uint64_t post_gap_ms, trim_gap_ms;
@@ -35,7 +36,7 @@ struct knobs {
     uint64_t store_ms, store_slow_ms, store_outage_gap_ms, restore_gap_ms, anew_gap_ms;
 
     uint32_t partial, add_fails, alloc_fails; /* alloc_fails: per 100,000 */
-    uint64_t socket_bytes, client_pace_ms, client_bite, stall_gap_ms, leave_gap_ms;
+    uint64_t socket_bytes, client_pace_ms, client_bite, stall_gap_ms, leave_gap_ms, meeting_gap_ms;
 
     uint64_t crash_gap_ms, pause_gap_ms, drain_gap_ms;
 };

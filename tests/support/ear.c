@@ -65,8 +65,8 @@ void ear_start(struct ear *e, const char *url, void (*change)(struct bus_config 
                                 .name = "ear",
                                 .reconnect_wait_ms = 20,
                                 .reconnect_jitter_ms = 20,
-                                .ping_interval_ms = 100,
-                                .flush_timeout_ms = 500,
+                                .ping_interval_ms = 2000,
+                                .flush_timeout_ms = 5000,
                                 .pending_messages = 65536,
                                 .pending_bytes = 64 * 1024 * 1024,
                                 .reconnect_bytes = 8 * 1024 * 1024};
@@ -99,6 +99,11 @@ static void set_held(struct ear *e, bool is_held) {
 void ear_hold(struct ear *e) { set_held(e, true); }
 
 void ear_release(struct ear *e) { set_held(e, false); }
+
+void ear_impatient(struct bus_config *config) {
+    config->ping_interval_ms = 100;
+    config->flush_timeout_ms = EAR_FLUSH_MS;
+}
 
 static bool is_up(void *arg) { return bus_is_up(((struct ear *)arg)->bus); }
 

@@ -9,7 +9,7 @@
 
 #include "back/bus.h"
 
-enum { EAR_STATES_MAX = 256, EAR_WAIT_MS = 20000 };
+enum { EAR_STATES_MAX = 256, EAR_WAIT_MS = 20000, EAR_FLUSH_MS = 500 };
 
 struct ear {
     struct bus *bus;
@@ -27,8 +27,10 @@ struct ear {
     void *on_good_arg;
 };
 
-/* A bus that listens to `url`, short times; `change` (NULL: none) may alter the configuration. */
+/* A bus that listens to `url`; `change` (NULL: none) may alter the configuration. */
 void ear_start(struct ear *e, const char *url, void (*change)(struct bus_config *config));
+/* A change: notices a frozen server soon, and gives a barrier up after EAR_FLUSH_MS. */
+void ear_impatient(struct bus_config *config);
 void ear_stop(struct ear *e);
 void ear_hold(struct ear *e);
 void ear_release(struct ear *e);

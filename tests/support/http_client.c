@@ -33,7 +33,7 @@ struct http_client {
 
 /* ---- the connection ---- */
 
-int http_connect(uint16_t port) {
+int http_connect(uint16_t port, int receive_bytes) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     struct timeval patience = {.tv_sec = HTTP_WAIT_MS / 1000};
@@ -44,6 +44,8 @@ int http_connect(uint16_t port) {
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (receive_bytes > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     if (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)
         return fd;
     (void)close(fd);
@@ -77,7 +79,7 @@ void http_client_free(struct http_client *c) {
 
 bool http_send_raw(struct http_client *c, struct str bytes) {
     if (c->fd < 0)
-        c->fd = http_connect(c->port);
+        c->fd = http_connect(c->port, 0);
     while (c->fd >= 0 && bytes.n > 0) {
         ssize_t n = send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)

@@ -62,7 +62,8 @@ struct str http_member(const struct http_reply *r, const char *name);
 uint64_t http_number(const struct http_reply *r, const char *name);
 const char *http_text(const struct http_reply *r, const char *name);
 
-/* A blocking connection to 127.0.0.1 with time-outs; -1 when it is refused. */
-int http_connect(uint16_t port);
+/* A blocking connection to 127.0.0.1 with time-outs; -1 when it is refused. receive_bytes: what the
+ * kernel may hold for a reader that does not read; 0: as much as it likes. */
+int http_connect(uint16_t port, int receive_bytes);
 
 #endif

@@ -17,7 +17,7 @@
 
 #include "support/proc.h"
 
-enum { ARGS_MAX = NODE_FLAGS_MAX + 32, EVENT_MS = 20000, TEXT_MAX = 1 << 20 };
+enum { ARGS_MAX = NODE_FLAGS_MAX + 32, EVENT_MS = 20000, TEXT_MAX = 1 << 20, NARROW_BYTES = 32768 };
 
 struct node {
     struct node_setup setup;
@@ -232,12 +232,20 @@ static void open_with(struct node *n, const struct signer *s, const char *query,
 }
 
 void node_open(struct node *n, const struct signer *s, const char *query, struct sse_reader *r) {
+    sse_init(r);
     open_with(n, s, query, "", r);
+}
+
+void node_open_narrow(struct node *n, const struct signer *s, struct sse_reader *r) {
+    sse_init(r);
+    r->receive_bytes = NARROW_BYTES;
+    open_with(n, s, "", "", r);
 }
 
 void node_resume(struct node *n, const struct signer *s, uint64_t last_id, struct sse_reader *r) {
     char header[64];
     (void)snprintf(header, sizeof header, "Last-Event-ID: %ju\r\n", (uintmax_t)last_id);
+    sse_init(r);
     open_with(n, s, "", header, r);
 }
 

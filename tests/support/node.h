@@ -57,7 +57,9 @@ void node_register(struct node *n, const struct signer *s);
 uint64_t node_post(struct node *n, const char *to, const char *id, const char *envelope);
 /* Opens a stream of the signer's inbox: cursor "" or a query such as "?since=3". */
 void node_open(struct node *n, const struct signer *s, const char *query, struct sse_reader *r);
-/* The same from Last-Event-ID. */
+/* The same of a client whose kernel holds little for it: it blocks soon when it does not read. */
+void node_open_narrow(struct node *n, const struct signer *s, struct sse_reader *r);
+/* The same as node_open() from Last-Event-ID. */
 void node_resume(struct node *n, const struct signer *s, uint64_t last_id, struct sse_reader *r);
 
 /* Next event of the stream must be a row with this seq, or `ready`. */

@@ -155,7 +155,7 @@ bool sse_send(struct sse_reader *r, uint16_t port, struct str target, struct str
     buf_put(&request, STR("\r\n"));
     if (buf_rc(&request) != RC_OK)
         abort();
-    r->fd = http_connect(port);
+    r->fd = http_connect(port, r->receive_bytes);
     bool ok = r->fd >= 0 && send(r->fd, request.p, request.n, MSG_NOSIGNAL) == (ssize_t)request.n;
     buf_done(&request);
     if (!ok)
@@ -210,7 +210,6 @@ int sse_await_head(struct sse_reader *r) {
 }
 
 void sse_open(struct sse_reader *r, uint16_t port, struct str target, struct str headers) {
-    sse_init(r);
     if (!sse_send(r, port, target, headers))
         fail_msg("no connection to port %u", (unsigned)port);
     if (sse_await_head(r) != 200)

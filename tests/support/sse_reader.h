@@ -23,10 +23,11 @@ struct sse_event {
 };
 
 struct sse_reader {
-    int fd;          /* -1: not open, or ended */
-    int status;      /* of the answer; 0: not read yet */
-    struct buf in;   /* bytes not parsed yet */
-    struct buf head; /* of the answer */
+    int receive_bytes; /* set before sse_send(): see http_connect() */
+    int fd;            /* -1: not open, or ended */
+    int status;        /* of the answer; 0: not read yet */
+    struct buf in;     /* bytes not parsed yet */
+    struct buf head;   /* of the answer */
     struct buf data, type, id;
     bool has_data;
     struct sse_event *first, **last; /* not taken yet */
@@ -44,7 +45,7 @@ bool sse_send(struct sse_reader *r, uint16_t port, struct str target, struct str
 /* Waits for the head; the status, or 0 when none came. Whatever is no 200 stream has its body in
  * r->in when it ended. */
 int sse_await_head(struct sse_reader *r);
-/* Both; fails the test unless it is 200. */
+/* Both, on an initialised reader; fails the test unless it is 200. */
 void sse_open(struct sse_reader *r, uint16_t port, struct str target, struct str headers);
 void sse_close(struct sse_reader *r);
 
