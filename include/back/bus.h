@@ -53,7 +53,9 @@ enum { BUS_SHARDS_MAX = 64 };
  * *why says which, in words; valid until the next call on this thread. */
 MUST_CHECK enum rc bus_start(const struct bus_config *config, const struct bus_events *events,
                              const struct clock *clock, struct bus **out, const char **why);
-/* Ends subscriptions and threads; no event comes after it returns. NULL-safe. */
+/* Ends subscriptions and threads; no event comes after it returns. What was published is rung out
+ * first, within flush_timeout_ms; an attempt to connect that is under way is waited for. NULL-safe.
+ */
 void bus_stop(struct bus *b);
 bool bus_is_up(const struct bus *b);
 

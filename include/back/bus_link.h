@@ -70,8 +70,4 @@ MUST_CHECK enum rc bus_link_publish(struct bus_link *l, const char *subject, str
  * RC_TIMEOUT: it did not answer in time; RC_UNAVAILABLE: the connection broke. */
 MUST_CHECK enum rc bus_link_flush(struct bus_link *l, uint32_t timeout_ms);
 
-/* Checks a comma separated list of nats:// and tls:// URLs. RC_MALFORMED with *why. *has_tls: one
- * of them is tls://. */
-MUST_CHECK enum rc bus_link_check_urls(struct str urls, bool *has_tls, const char **why);
-
 #endif

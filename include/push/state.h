@@ -19,7 +19,7 @@
 /* Somebody who wants to read from the store: a topic (its hole) or a stream (its backlog). */
 enum want_state { WANT_NONE, WANT_QUEUED, WANT_READING };
 struct want {
-    struct list link; /* in shard.wants while WANT_QUEUED */
+    struct list link; /* in shard.holes or shard.wants while WANT_QUEUED */
     enum want_state state;
     bool of_topic;
 };
@@ -77,6 +77,7 @@ struct stream {
     bool is_blocked;            /* the socket is full */
     bool is_dirty;              /* in shard.dirty */
     bool from_now;              /* no cursor was given: starts at the head of the first read */
+    bool is_tagged;             /* rows go out as tagged events */
     bool is_finished;           /* ENDING: the end was sent */
     struct epoch *client_epoch; /* what the client holds, until the first read; NULL: not said */
 };
@@ -127,7 +128,7 @@ struct shard {
     uint64_t ticket;     /* of the subscriptions of this turn */
     bool ticket_used;
 
-    struct list wants;
+    struct list holes, wants; /* of topics, of streams: a hole keeps many waiting, and goes first */
     uint32_t reads_out;
     uint64_t reads_paused_until_ms;
 
@@ -199,6 +200,8 @@ void stream_visit(struct shard *sh, struct stream *s);
 void reads_want(struct shard *sh, struct want *w);
 void reads_forget(struct shard *sh, struct want *w);
 void reads_pump(struct shard *sh);
+/* UINT64_MAX: nobody waits, or an answer must come first. */
+uint64_t reads_due_ms(const struct shard *sh);
 
 /* sweep.c */
 void sweep_start_now(struct shard *sh);

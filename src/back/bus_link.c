@@ -108,7 +108,8 @@ static enum rc check_url(struct str url, bool *has_tls, const char **why) {
     return check_authority(authority, why);
 }
 
-enum rc bus_link_check_urls(struct str urls, bool *has_tls, const char **why) {
+/* A comma separated list of nats:// and tls:// URLs. */
+static enum rc check_urls(struct str urls, bool *has_tls, const char **why) {
     *has_tls = false;
     size_t count = 0;
     for (struct str url; !str_is_absent(urls);) {
@@ -208,7 +209,7 @@ static enum rc set_creds(natsOptions *o, const char *path, const char **why) {
 
 static enum rc set_trust(natsOptions *o, const struct bus_config *c, const char **why) {
     bool has_tls;
-    enum rc rc = bus_link_check_urls(str_of(c->urls), &has_tls, why);
+    enum rc rc = check_urls(str_of(c->urls), &has_tls, why);
     if (rc == RC_OK && set_servers(o, str_of(c->urls)) != NATS_OK)
         rc = RC_NO_MEMORY;
     if (rc == RC_OK && has_tls && natsOptions_SetSecure(o, true) != NATS_OK)

@@ -1,8 +1,8 @@
 /* back/store.c -- the store's start and stop, which worker gets a job, and whether it is up.
  *
- * The work is in store_post.c (the group commit of posts; store_route.c chooses the writer) and
- * store_run.c (everything else); the SQL in store_sql.c and store_schema.c. This file holds what
- * ties them to the pools.
+ * The work is in store_post.c (the group commit of posts; store_route.c chooses the writer of the
+ * direct ones) and store_run.c (everything else); the SQL in store_sql.c and store_tables.c. This
+ * file holds what ties them to the pools.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "back/store.h"
@@ -55,30 +55,64 @@ enum rc store_refusal(const struct link *l) {
 
 /* ---- jobs ---- */
 
-static bool is_post(const struct queue_item *item) {
-    const struct store_job *job = container_of(item, struct store_job, item);
-    return job->kind == STORE_POST;
+/* What jobs run with. */
+enum lane { LANE_POSTS, LANE_MAKES, LANE_CHANGES, LANE_TALK_POSTS, LANE_OTHERS, LANES };
+
+static enum lane lane_of(const struct queue_item *item) {
+    switch (container_of(item, struct store_job, item)->kind) {
+    case STORE_POST:
+        return LANE_POSTS;
+    case STORE_CONVERSATION_MAKE:
+        return LANE_MAKES;
+    case STORE_CONVERSATION_CHANGE:
+        return LANE_CHANGES;
+    case STORE_CONVERSATION_POST:
+        return LANE_TALK_POSTS;
+    case STORE_FIND:
+    case STORE_REGISTER:
+    case STORE_RECORD:
+    case STORE_PROOFS:
+    case STORE_READ:
+    case STORE_HEADS:
+    case STORE_TRIM:
+    case STORE_CONVERSATION_SHOW:
+    case STORE_CONVERSATION_LIST:
+        break;
+    }
+    return LANE_OTHERS;
 }
 
-/* Splits a list into its posts and the rest, each in order. */
-static void split(struct queue_item *jobs, struct queue_item **posts, struct queue_item **others) {
+/* Splits a list into the lanes, each in order. */
+static void split(struct queue_item *jobs, struct queue_item *lanes[LANES]) {
+    struct queue_item **ends[LANES];
+    for (size_t i = 0; i < LANES; i++) {
+        lanes[i] = NULL;
+        ends[i] = &lanes[i];
+    }
     while (jobs) {
-        struct queue_item *next = jobs->next, ***to = is_post(jobs) ? &posts : &others;
+        struct queue_item *next = jobs->next;
+        enum lane lane = lane_of(jobs);
         jobs->next = NULL;
-        **to = jobs;
-        *to = &jobs->next;
+        *ends[lane] = jobs;
+        ends[lane] = &jobs->next;
         jobs = next;
     }
 }
 
 static void run(void *arg, struct pool_worker *w, struct queue_item *jobs) {
+    static const struct batch_kind *const kinds[LANE_OTHERS] = {[LANE_POSTS] = &store_posts,
+                                                                [LANE_MAKES] = &store_makes,
+                                                                [LANE_CHANGES] = &store_changes,
+                                                                [LANE_TALK_POSTS] =
+                                                                    &store_talk_posts};
     const struct store_side *side = arg;
-    struct queue_item *posts = NULL, *others = NULL;
-    split(jobs, &posts, &others);
-    if (posts)
-        store_run_posts(side->store, w, posts);
-    if (others)
-        store_run_others(side->store, w, others);
+    struct queue_item *lanes[LANES];
+    split(jobs, lanes);
+    for (size_t i = 0; i < LANE_OTHERS; i++)
+        if (lanes[i])
+            store_run_batches(side->store, w, kinds[i], lanes[i]);
+    if (lanes[LANE_OTHERS])
+        store_run_others(side->store, w, lanes[LANE_OTHERS]);
 }
 
 static void refuse(void *arg, struct queue_item *jobs) {
@@ -128,7 +162,7 @@ static enum rc push_post(struct store *s, struct store_post *post) {
 
 /* What is written about a conversation goes to its writer. */
 static enum rc push_of(struct store *s, const struct sid *sid, struct store_job *job) {
-    return pool_push(s->writers.pool, hash_str(str_of(sid->text)), &job->item);
+    return pool_push(s->writers.pool, store_scope_of(sid), &job->item);
 }
 
 static enum rc push(struct store *s, struct store_job *job) {

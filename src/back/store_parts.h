@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "back/conversations.h"
 #include "back/pool.h"
 #include "back/store.h"
 
@@ -127,28 +128,60 @@ int64_t value_get_ms(const struct pg_result *r, int row, int col);
 /* Valid as long as the result. */
 struct str value_get_str(const struct pg_result *r, int row, int col);
 
-/* ---- store_batch.c: posts that become one transaction ---- */
+/* ---- store_batch.c: jobs that become one transaction, with rows to tell of afterwards ---- */
 
-/* As append_rows names them. */
-enum verdict { IS_NEW = 'n', IS_REPEAT = 'r', IS_CONFLICT = 'c', IS_GONE = 'g' };
+/* As the statements name them. */
+enum verdict {
+    IS_NEW = 'n',
+    IS_REPEAT = 'r',
+    IS_CONFLICT = 'c',
+    IS_GONE = 'g',
+    IS_UNCHANGED = 'u',
+    IS_FORBIDDEN = 'f',
+    IS_MISSING = 'm', /* a user who was named */
+    IS_TOO_LARGE = 'l',
+    IS_LATER = 'w', /* too many rows for one transaction: to be run again */
+};
 
 struct entry {
-    struct store_post *post;
+    struct store_job *job;
+    struct str sender, id; /* the job's; id.n is 0 when there is none */
+    uint64_t scope;        /* where the id is the sender's only one: the inbox, the conversation */
+    bool may_rerun;        /* running it twice is as good as once */
     char verdict;
     uint64_t seq;
     int64_t created_at_ms;
     struct frame *frame; /* of a row to tell of; NULL: none, or no memory */
+    int row, end_row;    /* of the result */
 };
+
+/* How a kind of job is run so. */
+struct batch_kind {
+    size_t statements; /* between BEGIN and COMMIT; the last one's result is kept */
+    bool alone;        /* one job in a transaction */
+    /* Fills an entry but for what comes back. */
+    void (*describe)(struct entry *e, struct store_job *job);
+    /* Queues BEGIN and the statements. may_be_ours: an earlier attempt may have been committed, so
+     * that a repeat is told of like a new row. RC_NO_MEMORY: nothing was queued. */
+    enum rc (*send)(struct link *l, const struct entry *e, size_t n, bool may_be_ours);
+    /* Reads the result into the entries. Its first column begins with the transaction's number.
+     * False: it does not fit them. */
+    bool (*read)(struct entry *e, size_t n, bool may_be_ours, const struct pg_result *result);
+    /* It is committed: tells of the rows, in seq order per inbox, and fills the job. The job's rc:
+     * `rc`, unless something else went wrong. */
+    enum rc (*tell)(struct store *s, struct entry *e, const struct pg_result *result, enum rc rc);
+};
+extern const struct batch_kind store_posts;
 
 enum { XACT_BYTES = 8 };
 
 struct store_desk {
-    size_t max; /* posts in one transaction */
+    size_t max; /* jobs in one transaction */
     struct entry *entries;
     uint32_t *slots; /* hash table of the batch's ids: entry number + 1, 0 when free */
     size_t slot_mask;
     char server[LINK_NOTE_MAX + 1]; /* which the last attempt spoke to */
-    bool has_results;               /* its entries' verdicts came, and so did... */
+    struct pg_result *result;       /* of its last statement: the entries' verdicts came, and... */
     char xact[XACT_BYTES];          /* ...the transaction's number, as it was sent */
 };
 
@@ -158,21 +191,29 @@ void store_desk_free(struct store_desk *d);
 
 /* Fills d->entries from the list; returns how many. *rest are those for the next batch: what is
  * over the number, and what has the id of another in the batch. */
-size_t batch_gather(struct store_desk *d, struct queue_item *list, struct queue_item **rest);
-/* Runs n entries as one transaction, and makes the frames of the new rows. may_be_ours: an earlier
- * attempt may have been committed, so that a repeat is told of like a new row.
+size_t batch_gather(struct store_desk *d, const struct batch_kind *kind, struct queue_item *list,
+                    struct queue_item **rest);
+/* Runs n entries as one transaction.
  * RC_OK: committed. RC_IO: refused, nothing was done, link_sqlstate() says why. RC_NO_MEMORY: not
  * sent. RC_TIMEOUT, RC_UNAVAILABLE: the connection is gone; what became of it is not known. */
-MUST_CHECK enum rc batch_attempt(struct store_desk *d, struct link *l, struct entry *e, size_t n,
-                                 bool may_be_ours);
-void batch_drop_frames(struct entry *e, size_t n);
+MUST_CHECK enum rc batch_attempt(struct store_desk *d, const struct batch_kind *kind,
+                                 struct link *l, struct entry *e, size_t n, bool may_be_ours);
+/* Forgets what came of the last attempt. */
+void batch_forget(struct store_desk *d, struct entry *e, size_t n);
 
 /* ---- store_post.c ---- */
 
-/* Runs posts alone, linked by job.item. */
-void store_run_posts(struct store *s, struct pool_worker *w, struct queue_item *posts);
+/* Runs jobs of one kind, linked by job.item. */
+void store_run_batches(struct store *s, struct pool_worker *w, const struct batch_kind *kind,
+                       struct queue_item *jobs);
 
-/* ---- store_run.c, store_read.c, store_user.c: all that is not a post ---- */
+/* ---- store_talk.c, store_talk_read.c: conversations ---- */
+
+extern const struct batch_kind store_talk_posts, store_makes, store_changes;
+/* The number that stands for a conversation in hashes; two are the same one time in 2^64. */
+uint64_t store_scope_of(const struct sid *sid);
+
+/* ---- store_run.c, store_read.c, store_user.c: all that is no batch ---- */
 
 void store_run_others(struct store *s, struct pool_worker *w, struct queue_item *jobs);
 
@@ -202,5 +243,6 @@ struct unit_kind {
 extern const struct unit_kind store_find_handles, store_find_primaries;
 extern const struct unit_kind store_read_record, store_read_rows, store_read_heads;
 extern const struct unit_kind store_add_account, store_set_proofs, store_trim_rows;
+extern const struct unit_kind store_show_conversation, store_list_conversations;
 
 #endif

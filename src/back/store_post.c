@@ -1,13 +1,13 @@
-/* back/store_post.c -- the group commit: all posts that wait in one transaction, and what becomes
- * of them when it fails.
+/* back/store_post.c -- the group commit: all jobs that wait in one transaction, and what becomes of
+ * them when it fails. Most are posts, and are called so here.
  *
  * When the connection breaks before COMMIT is answered, the outcome is settled on a new one. If the
  * results and the transaction's number had come, pg_xact_status() knows:
  *
  *   committed              the results hold
  *   aborted                the posts are run again
- *   neither, or no number  posts with an id are run again (the id keeps them from being stored
- *                          twice); the others get RC_UNKNOWN_OUTCOME
+ *   neither, or no number  those that may be are run again (a post with an id, which keeps it from
+ *                          being stored twice); the others get RC_UNKNOWN_OUTCOME
  *
  * A transaction that PostgreSQL refuses is run again post by post, so that a poisoned one fails
  * alone.
@@ -29,6 +29,7 @@ struct run {
     struct store *store;
     struct pool_worker *worker;
     struct store_desk *desk;
+    const struct batch_kind *kind;
     uint64_t until_us; /* after a failure: no more attempts from then on; 0 before */
     bool may_be_ours;  /* an attempt may have been committed */
 };
@@ -36,42 +37,46 @@ struct run {
 /* ---- answering ---- */
 
 static void finish_all(struct run *run, struct entry *e, size_t n, enum rc rc) {
-    batch_drop_frames(e, n);
+    batch_forget(run->desk, e, n);
     for (size_t i = 0; i < n; i++)
-        store_finish(run->store, &e[i].post->job, rc);
+        store_finish(run->store, e[i].job, rc);
 }
 
 static enum rc rc_of(char verdict) {
     switch ((enum verdict)verdict) {
     case IS_NEW:
+    case IS_UNCHANGED:
         return RC_OK;
     case IS_REPEAT:
         return RC_REPEAT;
     case IS_CONFLICT:
         return RC_CONFLICT;
+    case IS_FORBIDDEN:
+        return RC_FORBIDDEN;
+    case IS_TOO_LARGE:
+        return RC_TOO_LARGE;
     case IS_GONE:
+    case IS_MISSING:
+    case IS_LATER: /* not answered */
         break;
     }
     return RC_NOT_FOUND;
 }
 
-/* In the order of the batch, which is the order of the seqs of each inbox. */
-static void answer(struct run *run, struct entry *e, size_t n) {
-    const struct store_events *events = &run->store->events;
+/* In the order of the batch, which is the order of the seqs of each inbox. Returns how many are
+ * left to be run. */
+static size_t answer(struct run *run, struct entry *e, size_t n) {
+    struct store *s = run->store;
+    size_t left = 0;
     stats_add(store_batches, 1);
-    for (size_t i = 0; i < n; i++) {
-        enum rc rc = rc_of(e[i].verdict);
-        stats_add(rows_committed, rc == RC_OK);
-        stats_add(posts_repeated, rc == RC_REPEAT);
-        if (e[i].frame)
-            events->row(events->arg, &e[i].post->to.handle, e[i].frame);
-        if (rc == RC_OK || rc == RC_REPEAT) {
-            e[i].post->seq = e[i].seq;
-            e[i].post->created_at_ms = e[i].created_at_ms;
-        }
-        store_finish(run->store, &e[i].post->job, rc);
-    }
-    batch_drop_frames(e, n);
+    for (size_t i = 0; i < n; i++)
+        if (e[i].verdict == IS_LATER)
+            e[left++] = e[i];
+        else
+            store_finish(s, e[i].job,
+                         run->kind->tell(s, &e[i], run->desk->result, rc_of(e[i].verdict)));
+    batch_forget(run->desk, e, n);
+    return left;
 }
 
 /* ---- settling ---- */
@@ -112,7 +117,7 @@ static enum outcome ask_status(struct link *l, const char xact[XACT_BYTES]) {
 static enum outcome settle(struct run *run) {
     const struct store_desk *d = run->desk;
     enum outcome outcome = UNDECIDED;
-    if (!d->has_results)
+    if (!d->result)
         return UNKNOWN;
     while (outcome == UNDECIDED && renew(run) == RC_OK) {
         struct link *l = pool_link(run->worker);
@@ -129,28 +134,31 @@ static enum outcome settle(struct run *run) {
 }
 
 /* Answers posts that cannot be run again safely; returns how many are left. */
-static size_t keep_those_with_id(struct run *run, struct entry *e, size_t n) {
+static size_t keep_those_to_rerun(struct run *run, struct entry *e, size_t n) {
     size_t kept = 0;
-    batch_drop_frames(e, n);
+    batch_forget(run->desk, e, n);
     for (size_t i = 0; i < n; i++)
-        if (e[i].post->id[0])
+        if (e[i].may_rerun)
             e[kept++] = e[i];
         else
-            store_finish(run->store, &e[i].post->job, RC_UNKNOWN_OUTCOME);
+            store_finish(run->store, e[i].job, RC_UNKNOWN_OUTCOME);
     return kept;
 }
 
 /* ---- running ---- */
 
 /* What to do after an attempt. */
-enum fate { ANSWERED, AGAIN, ONE_BY_ONE };
+enum fate { ANSWERED, PARTLY, AGAIN, ONE_BY_ONE };
+
+static enum fate committed(struct run *run, struct entry *e, size_t *n) {
+    *n = answer(run, e, *n);
+    return *n > 0 ? PARTLY : ANSWERED;
+}
 
 static enum fate judge(struct run *run, struct entry *e, size_t *n, enum rc rc) {
     struct link *l = pool_link(run->worker);
-    if (rc == RC_OK) {
-        answer(run, e, *n);
-        return ANSWERED;
-    }
+    if (rc == RC_OK)
+        return committed(run, e, n);
     if (rc == RC_NO_MEMORY) {
         finish_all(run, e, *n, run->may_be_ours ? RC_UNKNOWN_OUTCOME : rc);
         return ANSWERED;
@@ -159,8 +167,7 @@ static enum fate judge(struct run *run, struct entry *e, size_t *n, enum rc rc) 
         return store_must_reopen(l) ? AGAIN : ONE_BY_ONE;
     switch (settle(run)) {
     case COMMITTED:
-        answer(run, e, *n);
-        return ANSWERED;
+        return committed(run, e, n);
     case ABORTED:
         return AGAIN;
     case UNDECIDED:
@@ -168,25 +175,27 @@ static enum fate judge(struct run *run, struct entry *e, size_t *n, enum rc rc) 
         break;
     }
     run->may_be_ours = true;
-    *n = keep_those_with_id(run, e, *n);
+    *n = keep_those_to_rerun(run, e, *n);
     return *n > 0 ? AGAIN : ANSWERED;
 }
 
 /* Runs *n entries until they are answered; false when the *n left were refused and are not. */
 static bool run_batch(struct run *run, struct entry *e, size_t *n) {
-    for (unsigned tries = 0; tries < TRIES; tries++) {
+    for (unsigned tries = 0; tries < TRIES;) {
         struct link *l = pool_link(run->worker);
         if (!link_is_open(l) && renew(run) != RC_OK)
             break;
-        enum fate fate = judge(run, e, n, batch_attempt(run->desk, l, e, *n, run->may_be_ours));
-        if (fate != AGAIN)
+        enum fate fate =
+            judge(run, e, n, batch_attempt(run->desk, run->kind, l, e, *n, run->may_be_ours));
+        if (fate == ANSWERED || fate == ONE_BY_ONE)
             return fate == ANSWERED;
+        tries = fate == PARTLY ? 0 : tries + 1;
     }
     finish_all(run, e, *n, run->may_be_ours ? RC_UNKNOWN_OUTCOME : RC_UNAVAILABLE);
     return true;
 }
 
-/* PostgreSQL refused this one; true when it may be for the sake of its inbox. */
+/* PostgreSQL refused this one; true when it may be for the sake of its scope. */
 static bool finish_refused(struct run *run, struct entry *e) {
     enum rc rc = store_refusal(pool_link(run->worker));
     bool is_transient = rc == RC_UNAVAILABLE;
@@ -196,8 +205,8 @@ static bool finish_refused(struct run *run, struct entry *e) {
     return is_transient;
 }
 
-/* PostgreSQL refused the batch as a whole. One inbox that somebody holds locked costs one wait, not
- * one for each of its posts; and all of them together one time-out. */
+/* PostgreSQL refused the batch as a whole. One inbox or conversation that somebody holds locked
+ * costs one wait, not one for each of its posts; and all of them together one time-out. */
 static void run_one_by_one(struct run *whole, struct entry *e, size_t n) {
     uint64_t stuck = 0, until_us = clock_mono_us(whole->store->clock) +
                                    (uint64_t)whole->store->config.timeout_ms * 1000;
@@ -205,22 +214,23 @@ static void run_one_by_one(struct run *whole, struct entry *e, size_t n) {
         struct run run = *whole;
         size_t one = 1;
         run.until_us = 0;
-        uint64_t inbox = e[i].post->to.inbox;
-        if (inbox == stuck || clock_mono_us(run.store->clock) >= until_us)
+        uint64_t scope = e[i].scope;
+        if (scope == stuck || clock_mono_us(run.store->clock) >= until_us)
             finish_all(&run, &e[i], 1, run.may_be_ours ? RC_UNKNOWN_OUTCOME : RC_UNAVAILABLE);
         else if (!run_batch(&run, &e[i], &one) && finish_refused(&run, &e[i]))
-            stuck = inbox;
+            stuck = scope;
     }
 }
 
-void store_run_posts(struct store *s, struct pool_worker *w, struct queue_item *posts) {
+void store_run_batches(struct store *s, struct pool_worker *w, const struct batch_kind *kind,
+                       struct queue_item *jobs) {
     struct store_desk *d = s->desks[pool_index(w)];
-    while (posts) {
-        struct run run = {.store = s, .worker = w, .desk = d};
-        size_t n = batch_gather(d, posts, &posts);
+    while (jobs) {
+        struct run run = {.store = s, .worker = w, .desk = d, .kind = kind};
+        size_t n = batch_gather(d, kind, jobs, &jobs);
         if (run_batch(&run, d->entries, &n))
             continue;
-        log_warn("store refused posts=%zu sqlstate=%s", n, link_sqlstate(pool_link(w)));
+        log_warn("store refused jobs=%zu sqlstate=%s", n, link_sqlstate(pool_link(w)));
         if (n == 1)
             (void)finish_refused(&run, d->entries);
         else

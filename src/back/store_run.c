@@ -1,4 +1,4 @@
-/* back/store_run.c -- runs the jobs that are not posts: many transactions in one pipeline.
+/* back/store_run.c -- runs the jobs that are no batches: many transactions in one pipeline.
  *
  * Jobs that wait together are sent together, each ended by a sync of its own, so that it is a
  * transaction of its own and fails alone; one round trip serves them all. Each kind of job is safe
@@ -39,11 +39,13 @@ static const struct unit_kind *kind_of(const struct store_job *job) {
         return &store_read_heads;
     case STORE_TRIM:
         return &store_trim_rows;
+    case STORE_CONVERSATION_SHOW:
+        return &store_show_conversation;
+    case STORE_CONVERSATION_LIST:
+        return &store_list_conversations;
     case STORE_POST:
     case STORE_CONVERSATION_MAKE:
     case STORE_CONVERSATION_CHANGE:
-    case STORE_CONVERSATION_SHOW:
-    case STORE_CONVERSATION_LIST:
     case STORE_CONVERSATION_POST:
         break;
     }

@@ -4,9 +4,9 @@
  * forbids the planner everything else, so that a plan made for an empty table is right for a full
  * one.
  *
- * Lock order, the only one there is: conversations by sid; inboxes by id, all in one statement; then
- * letters, rows and remembered ids, which only the holder of their conversation or inbox touches
- * (but for forget_ids, which skips what is locked).
+ * Lock order, the only one there is: conversations by sid; inboxes by id, all in one statement;
+ * then letters, rows and remembered ids, which only the holder of their conversation or inbox
+ * touches (but for forget_ids, which skips what is locked).
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "store_parts.h"

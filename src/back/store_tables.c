@@ -108,8 +108,8 @@ static const char tables_2[] =
 
     /* The conversation as protocol, section 6, has it; NULL when there is none. */
     "CREATE FUNCTION kez.conversation_json_2(its_sid text) RETURNS text LANGUAGE sql STABLE AS $$"
-    " SELECT format('{\"sid\":%s,\"title\":%s,\"creator\":%s,\"participants\":[%s],'"
-    "   '\"created_at\":\"%s\",\"updated_at\":\"%s\",\"version\":%s}',"
+    " SELECT format('{\"sid\":%s,\"title\":%s,\"creator\":%s,\"participants\":[%s],"
+    "\"created_at\":\"%s\",\"updated_at\":\"%s\",\"version\":%s}',"
     "  to_json(c.sid), to_json(c.title), to_json(c.creator),"
     "  (SELECT string_agg(format('{\"handle\":%s,\"primary\":\"ed25519:%s\"}',"
     "    to_json(p.handle), encode(a.primary_key, 'hex')), ',' ORDER BY p.place)"

@@ -10,8 +10,9 @@
 
 enum {
     NO_BODY = 4096, /* a body where none has a meaning: read, and part of what is signed */
-    REGISTER_BODY = 64 * 1024, /* the payload may have members of the client's own */
-    PROOFS_BODY = 128 * 1024,  /* PROOFS_MAX strings of PROOF_MAX_BYTES, every byte escaped */
+    REGISTER_BODY = 64 * 1024,      /* the payload may have members of the client's own */
+    PROOFS_BODY = 128 * 1024,       /* PROOFS_MAX strings of PROOF_MAX_BYTES, every byte escaped */
+    CONVERSATION_BODY = 256 * 1024, /* two lists of PARTICIPANTS_MAX handles, likewise */
 };
 
 static const struct route public_routes[] = {
@@ -25,6 +26,11 @@ static const struct route public_routes[] = {
     {METHOD_DELETE, "/v1/inbox/*", flow_inbox_trim, NO_BODY, 0},
     {METHOD_GET, "/v1/inbox/*/stream", flow_inbox_stream, NO_BODY, ROUTE_STREAM},
     {METHOD_GET, "/v1/events", flow_events, NO_BODY, ROUTE_STREAM},
+    {METHOD_POST, "/v1/conversations", flow_conversation_make, CONVERSATION_BODY, 0},
+    {METHOD_GET, "/v1/conversations", flow_conversation_list, NO_BODY, 0},
+    {METHOD_GET, "/v1/conversations/*", flow_conversation_show, NO_BODY, 0},
+    {METHOD_PATCH, "/v1/conversations/*", flow_conversation_change, CONVERSATION_BODY, 0},
+    {METHOD_POST, "/v1/conversations/*/messages", flow_conversation_post, MESSAGE_BODY_MAX, 0},
     {METHOD_GET, "/v1/healthz", page_health, NO_BODY, 0},
     {METHOD_GET, "/openapi.yaml", page_openapi, NO_BODY, 0},
 };

@@ -267,7 +267,7 @@ enum rc loop_row(struct loop *l, const struct handle *to, uint64_t seq, struct f
 }
 
 static void answer(struct loop *l, struct push_note *note, enum note_kind kind) {
-    note->kind = kind;
+    note->kind = (int)kind;
     if (queue_push_always(&l->queue, &note->item) != RC_OK)
         log_error("push got an answer after its end note=%d", (int)kind);
 }

@@ -14,8 +14,7 @@ void reads_want(struct shard *sh, struct want *w) {
     if (w->state != WANT_NONE)
         return;
     w->state = WANT_QUEUED;
-    /* A hole keeps all live streams of its topic waiting: it goes first. */
-    list_add(w->of_topic ? sh->wants.next : &sh->wants, &w->link);
+    list_add(w->of_topic ? &sh->holes : &sh->wants, &w->link);
     if (!w->of_topic)
         stream_of(w)->topic->reading++;
 }
@@ -60,10 +59,21 @@ static void pause_reads(struct shard *sh) {
     sh->reads_paused_until_ms = sh->now_ms + READ_RETRY_MS;
 }
 
+/* The one whose turn it is; NULL when there is none. */
+static struct want *first_want(const struct shard *sh) {
+    const struct list *line = list_is_empty(&sh->holes) ? &sh->wants : &sh->holes;
+    return list_is_empty(line) ? NULL : container_of(line->next, struct want, link);
+}
+
+uint64_t reads_due_ms(const struct shard *sh) {
+    return sh->reads_out >= READS_OUT_MAX || !first_want(sh) ? UINT64_MAX
+                                                             : sh->reads_paused_until_ms;
+}
+
 void reads_pump(struct shard *sh) {
+    struct want *w;
     while (sh->reads_out < READS_OUT_MAX && sh->now_ms >= sh->reads_paused_until_ms &&
-           !list_is_empty(&sh->wants)) {
-        struct want *w = container_of(sh->wants.next, struct want, link);
+           (w = first_want(sh))) {
         struct read_job *job = job_for(sh, w);
         if (!job || sh->ops.read(sh->ops.arg, &job->read) != RC_OK) {
             free(job);

@@ -26,6 +26,7 @@ struct shard *shard_new(unsigned index, const struct push_config *config,
         .sweep = {.phase = SWEEP_IDLE},
     };
     list_init(&sh->joining);
+    list_init(&sh->holes);
     list_init(&sh->wants);
     slots_init(&sh->topics);
     slots_init(&sh->streams);
@@ -198,12 +199,10 @@ uint64_t shard_due_ms(const struct shard *sh) {
     uint64_t due = timers_next_ms(&sh->timers);
     uint64_t sweep = sweep_due_ms(sh);
     uint64_t step = sh->streams.used > 0 ? sh->walk_ms + WALK_STEP_MS : UINT64_MAX;
-    uint64_t retry = list_is_empty(&sh->wants) || sh->reads_out >= READS_OUT_MAX
-                         ? UINT64_MAX
-                         : sh->reads_paused_until_ms;
+    uint64_t reads = reads_due_ms(sh);
     due = sweep < due ? sweep : due;
     due = step < due ? step : due;
-    return retry < due ? retry : due;
+    return reads < due ? reads : due;
 }
 
 uint32_t shard_streams(const struct shard *sh) { return sh->streams.used; }

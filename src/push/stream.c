@@ -81,6 +81,12 @@ static enum rc put(struct shard *sh, struct stream *s, struct frame *frame) {
     return s->outbox ? outbox_push(s->outbox, frame) : RC_NO_MEMORY;
 }
 
+/* A row in the form that this stream speaks. */
+static enum rc put_row(struct shard *sh, struct stream *s, struct frame *row) {
+    struct frame *form = s->is_tagged ? frame_tagged(row) : row;
+    return form ? put(sh, s, form) : RC_NO_MEMORY;
+}
+
 /* An event that is not a row. False: no memory; the stream cannot go on truthfully. */
 static bool put_event(struct shard *sh, struct stream *s, uint64_t seq, const struct buf *text) {
     struct frame *f = buf_rc(text) == RC_OK ? frame_of_event(seq, buf_str(text)) : NULL;
@@ -123,6 +129,7 @@ static struct stream *stream_new(struct shard *sh, struct topic *t, const struct
         .sent_ms = sh->now_ms,
         .state = STREAM_JOINING,
         .from_now = !open->has_after,
+        .is_tagged = open->tagged,
         .position = open->has_after ? open->after : 0,
     };
     list_init(&s->of_topic);
@@ -171,7 +178,7 @@ void stream_join(struct shard *sh, struct stream *s) {
 }
 
 void stream_row(struct shard *sh, struct stream *s, struct frame *frame) {
-    if (put(sh, s, frame) == RC_OK)
+    if (put_row(sh, s, frame) == RC_OK)
         s->position = frame->seq;
     else
         stream_kick(sh, s);
@@ -226,7 +233,7 @@ static enum rc take_rows(struct shard *sh, struct stream *s, const struct page *
     for (size_t i = 0; i < page->n; i++) {
         struct frame *row = page->rows[i];
         if (rc == RC_OK && row->seq == s->position + 1) {
-            rc = put(sh, s, row);
+            rc = put_row(sh, s, row);
             if (rc == RC_OK)
                 s->position = row->seq;
         }
@@ -248,7 +255,7 @@ static void catch_up(struct shard *sh, struct stream *s, const struct inbox_head
         stream_end(sh, s, END_ERROR);
         return;
     }
-    while ((row = recent_get(&t->recent, s->position + 1)) && put(sh, s, row) == RC_OK)
+    while ((row = recent_get(&t->recent, s->position + 1)) && put_row(sh, s, row) == RC_OK)
         s->position = row->seq;
     if (s->position < t->cursor.at) {
         read_on(sh, s);

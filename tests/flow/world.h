@@ -30,6 +30,14 @@ static struct {
     struct store_post post; /* a copy of the last one */
     struct store_read read;
     struct store_trim trim;
+    struct conversation_make make; /* with `titled`: what its draft, or the change's, held */
+    struct conversation_change change;
+    struct conversation_show show;
+    struct conversation_list list;
+    struct conversation_post utter;
+    char titled[TITLE_MAX + 1], text[64];
+    size_t added, removed;
+    struct handle missing; /* whom jobs about conversations do not find */
     char proofs[64];
 } world;
 
@@ -72,6 +80,46 @@ static void run_read(struct store_read *read) {
     assert_int_equal(page_add_take(&read->page, frame_new(&row)), RC_OK);
 }
 
+static void keep_draft(const struct conversation_draft *draft) {
+    snprintf(world.titled, sizeof world.titled, "%s", draft->title);
+    world.added = draft->add.n;
+    world.removed = draft->remove.n;
+}
+
+#define CONVERSATION_JSON "{\"sid\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV\"}"
+
+/* The jobs of back/conversations.h. */
+static void run_conversation(struct store_job *job) {
+    struct conversation_make *make = (struct conversation_make *)job;
+    struct conversation_change *change = (struct conversation_change *)job;
+    struct conversation_post *utter = (struct conversation_post *)job;
+    struct buf *json = NULL;
+    if (job->kind == STORE_CONVERSATION_MAKE) {
+        keep_draft(make->draft);
+        make->missing = world.missing;
+        json = &make->json;
+        world.make = *make;
+    } else if (job->kind == STORE_CONVERSATION_CHANGE) {
+        keep_draft(change->draft);
+        change->missing = world.missing;
+        json = &change->json;
+        world.change = *change;
+    } else if (job->kind == STORE_CONVERSATION_SHOW) {
+        world.show = *(struct conversation_show *)job;
+        json = &((struct conversation_show *)job)->json;
+    } else if (job->kind == STORE_CONVERSATION_LIST) {
+        world.list = *(struct conversation_list *)job;
+        buf_put(&((struct conversation_list *)job)->json, STR("[" CONVERSATION_JSON "]"));
+    } else {
+        utter->seq = 7;
+        utter->created_at_ms = 1780000000123;
+        world.utter = *utter;
+        snprintf(world.text, sizeof world.text, "%s", buf_cstr(&utter->envelope));
+    }
+    if (json)
+        buf_put(json, STR(CONVERSATION_JSON));
+}
+
 enum rc store_submit(struct store *s, struct store_job *job) {
     (void)s;
     if (world.submit_rc != RC_OK)
@@ -111,12 +159,14 @@ enum rc store_submit(struct store *s, struct store_job *job) {
         reg->user = (struct user){reg->handle, reg->primary, 9};
         break;
     }
-    case STORE_HEADS:
     case STORE_CONVERSATION_MAKE:
     case STORE_CONVERSATION_CHANGE:
     case STORE_CONVERSATION_SHOW:
     case STORE_CONVERSATION_LIST:
     case STORE_CONVERSATION_POST:
+        run_conversation(job);
+        break;
+    case STORE_HEADS:
         break;
     }
     job->done(job);

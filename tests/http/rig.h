@@ -160,6 +160,11 @@ RIG_STORY(flow_proofs)
 RIG_STORY(flow_webfinger)
 RIG_STORY(flow_send)
 RIG_STORY(flow_inbox_trim)
+RIG_STORY(flow_conversation_make)
+RIG_STORY(flow_conversation_list)
+RIG_STORY(flow_conversation_show)
+RIG_STORY(flow_conversation_change)
+RIG_STORY(flow_conversation_post)
 
 /* The handle says what goes wrong. */
 enum step flow_user(struct flow *flow, struct exchange *ex) {

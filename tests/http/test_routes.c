@@ -6,6 +6,7 @@
 #include "rig.h"
 
 #include "http/pages.h"
+#include "wire/conversation.h"
 #include "wire/message.h"
 
 static const struct {
@@ -46,12 +47,24 @@ static const struct {
     {false, "HEAD", "/v1/inbox/alice/stream", NULL, "GET, OPTIONS", NULL},
     {false, "GET", "/v1/events?public_key=x", flow_events, "GET, OPTIONS", NULL},
     {false, "HEAD", "/v1/events", NULL, "GET, OPTIONS", NULL},
+    {false, "POST", "/v1/conversations", flow_conversation_make, "GET, HEAD, POST, OPTIONS", NULL},
+    {false, "GET", "/v1/conversations?limit=1", flow_conversation_list, "GET, HEAD, POST, OPTIONS",
+     NULL},
+    {false, "HEAD", "/v1/conversations", flow_conversation_list, "GET, HEAD, POST, OPTIONS", NULL},
+    {false, "PATCH", "/v1/conversations", NULL, "GET, HEAD, POST, OPTIONS", NULL},
+    {false, "GET", "/v1/conversations/X", flow_conversation_show, "GET, HEAD, PATCH, OPTIONS", "X"},
+    {false, "PATCH", "/v1/conversations/X", flow_conversation_change, "GET, HEAD, PATCH, OPTIONS",
+     "X"},
+    {false, "DELETE", "/v1/conversations/X", NULL, "GET, HEAD, PATCH, OPTIONS", NULL},
+    {false, "POST", "/v1/conversations/X/messages", flow_conversation_post, "POST, OPTIONS", "X"},
+    {false, "GET", "/v1/conversations/X/messages", NULL, "POST, OPTIONS", NULL},
+    {false, "GET", "/v1/conversations/X/other", NULL, NULL, NULL},
     {false, "GET", "/v1/healthz", page_health, "GET, HEAD, OPTIONS", NULL},
     {false, "GET", "/openapi.yaml", page_openapi, "GET, HEAD, OPTIONS", NULL},
     {false, "GET", "/", NULL, NULL, NULL},
     {false, "GET", "/metrics", NULL, NULL, NULL},
     {false, "GET", "/readyz", NULL, NULL, NULL},
-    {false, "OPTIONS", "*", NULL, "GET, HEAD, POST, PUT, DELETE, OPTIONS", NULL},
+    {false, "OPTIONS", "*", NULL, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", NULL},
     {true, "GET", "/livez", page_health, "GET, HEAD, OPTIONS", NULL},
     {true, "HEAD", "/readyz", page_ready, "GET, HEAD, OPTIONS", NULL},
     {true, "GET", "/metrics", page_metrics, "GET, HEAD, OPTIONS", NULL},
@@ -92,6 +105,9 @@ static void a_message_of_the_protocols_size_has_room(void **state) {
     assert_int_equal(target_read(STR("/v1/profile/a/proofs"), &t), RC_OK);
     route = routes_find(false, &t, METHOD_PUT, &has, &arg);
     assert_true(route->body_max > PROOFS_MAX * PROOF_MAX_BYTES * 6); /* all of it \u00xx */
+    assert_int_equal(target_read(STR("/v1/conversations/X"), &t), RC_OK);
+    route = routes_find(false, &t, METHOD_PATCH, &has, &arg);
+    assert_true(route->body_max > 2 * PARTICIPANTS_MAX * (HANDLE_MAX * 6 + 3) + TITLE_MAX * 6);
 }
 
 static void methods_have_names(void **state) {

@@ -108,7 +108,7 @@ static const struct {
     {"OPTIONS /v1/nothing HTTP/1.1\r\n" END, 404, "not_found", "Access-Control-Allow-Origin: *"},
     {"OPTIONS /nothing.js HTTP/1.1\r\n" END, 404, "not_found", NULL},
     {"OPTIONS / HTTP/1.1\r\n" END, 204, "", "Allow: GET, HEAD, OPTIONS"},
-    {"OPTIONS * HTTP/1.1\r\n" END, 204, "", "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS"},
+    {"OPTIONS * HTTP/1.1\r\n" END, 204, "", "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
 
     /* fields that matter, twice */
     {"GET /v1/u/alice HTTP/1.1\r\nX-KEZ-Auth: a\r\nX-KEZ-Auth: a\r\n" END, 400, "X-KEZ-Auth once",

@@ -20,7 +20,7 @@
 #include "support/site.h"
 #include "wire/json_span.h"
 
-enum { BODY_MAX = 1 << 21, END_MS = 30000 };
+enum { END_MS = 30000 };
 
 static struct site site;
 static struct node *a, *b;
@@ -59,25 +59,9 @@ static struct signer fresh(const char *handle) {
     return s;
 }
 
-/* The whole inbox, rows from `since` on. */
-static void poll_inbox(struct node *n, const struct signer *s, uint64_t since,
-                       struct http_reply *out) {
-    struct http_client *c = http_client_new(node_port(n));
-    struct buf headers, target;
-    buf_init(&headers, BODY_MAX);
-    buf_init(&target, BODY_MAX);
-    signer_put_poll(s, &headers, s->handle.text, since);
-    buf_putf(&target, "/v1/inbox/%s?limit=500&since=%ju", s->handle.text, (uintmax_t)since);
-    http_ask(c, "GET", buf_str(&target), buf_str(&headers), STR(""), out);
-    assert_int_equal(out->status, 200);
-    buf_done(&headers);
-    buf_done(&target);
-    http_client_free(c);
-}
-
 static uint64_t head_of(struct node *n, const struct signer *s) {
     struct http_reply r;
-    poll_inbox(n, s, 0, &r);
+    node_poll(n, s, "", 0, &r);
     uint64_t head = http_number(&r, "seq");
     http_reply_done(&r);
     return head;
@@ -93,7 +77,9 @@ static void check_ids(const struct signer *s, const char *name, unsigned rows) {
     assert_non_null(seen);
     for (uint64_t since = 0; since < head; since += 500) {
         struct http_reply r;
-        poll_inbox(a, s, since, &r);
+        char query[64];
+        (void)snprintf(query, sizeof query, "?limit=500&since=%ju", (uintmax_t)since);
+        node_poll(a, s, query, since, &r);
         const char *at = r.body.p, *end = r.body.p + r.body.n;
         while ((at = memmem(at, (size_t)(end - at), key, (size_t)length)) != NULL) {
             at += length;
@@ -120,21 +106,24 @@ static struct poster poster_of(const char *name, struct node *first, struct node
 
 /* ---- joining ---- */
 
+/* Posters are static: a test that fails leaves their threads behind. */
+
 enum { JOIN_HANDLES = 20, JOINS = 300 };
 
 static void those_who_join_while_posts_run_miss_none(void **state) {
     (void)state;
     static struct signer users[JOIN_HANDLES];
     static struct follower followers[JOINS];
-    const char *handles[JOIN_HANDLES + 1] = {0};
+    static const char *handles[JOIN_HANDLES + 1];
     for (unsigned i = 0; i < JOIN_HANDLES; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "joins%u", i);
         users[i] = fresh(name);
         handles[i] = users[i].handle.text;
     }
-    struct poster on_a = poster_of("ja", a, a, handles, 0),
-                  on_b = poster_of("jb", b, b, handles, 0);
+    static struct poster on_a, on_b;
+    on_a = poster_of("ja", a, a, handles, 0);
+    on_b = poster_of("jb", b, b, handles, 0);
     poster_start(&on_a);
     poster_start(&on_b);
     poster_await(&on_a, JOIN_HANDLES);
@@ -159,7 +148,8 @@ static void nats_may_die_while_posts_run(void **state) {
     struct follower f[2];
     follower_open(&f[0], a, &s);
     follower_open(&f[1], b, &s);
-    struct poster p = poster_of("nd", a, b, handles, 0);
+    static struct poster p;
+    p = poster_of("nd", a, b, handles, 0);
     poster_start(&p);
     poster_await(&p, 50);
     natsd_kill(site.nats);
@@ -191,7 +181,8 @@ static void nats_may_freeze_while_posts_run(void **state) {
     struct follower f[2];
     follower_open(&f[0], a, &s);
     follower_open(&f[1], b, &s);
-    struct poster p = poster_of("nf", a, b, handles, 0);
+    static struct poster p;
+    p = poster_of("nf", a, b, handles, 0);
     poster_start(&p);
     poster_await(&p, 50);
     natsd_freeze(site.nats);
@@ -257,7 +248,8 @@ static void the_database_may_stop_and_start(void **state) {
     struct follower f[2];
     follower_open(&f[0], a, &s);
     follower_open(&f[1], b, &s);
-    struct poster p = poster_of("pg", a, b, handles, 0);
+    static struct poster p;
+    p = poster_of("pg", a, b, handles, 0);
     poster_start(&p);
     poster_await(&p, 50);
     postgres_halt(site.pg, "fast");
@@ -291,7 +283,8 @@ static void a_killed_node_loses_and_doubles_nothing(void **state) {
     for (int i = 0; i < 3; i++)
         follower_open(&moved[i], victim, &s);
     follower_open(&stayed, b, &s);
-    struct poster p = poster_of("kx", victim, b, handles, ROWS);
+    static struct poster p;
+    p = poster_of("kx", victim, b, handles, ROWS);
     poster_start(&p);
     poster_await(&p, ROWS / 4);
     node_signal(victim, SIGKILL);
@@ -326,7 +319,8 @@ static void a_terminated_node_drains_and_ends_well(void **state) {
         follower_open(&f[i], ending, &s);
         follower_await(&f[i], 0);
     }
-    struct poster p = poster_of("dr", ending, b, handles, 0);
+    static struct poster p;
+    p = poster_of("dr", ending, b, handles, 0);
     poster_start(&p);
     poster_await(&p, 100);
     node_signal(ending, SIGTERM);
@@ -402,7 +396,7 @@ static void a_new_epoch_reaches_streams_and_polls(void **state) {
     struct sse_reader r;
     char log[300], query[96];
     assert_int_equal(node_post(a, "newepoch", NULL, "{}"), 1);
-    poll_inbox(a, &s, 0, &before);
+    node_poll(a, &s, "", 0, &before);
     node_open(b, &s, "", &r);
     assert_int_equal(node_expect_ready(&r), 1);
     (void)snprintf(log, sizeof log, "%s/log", proc_temp_dir(NULL));
@@ -410,7 +404,7 @@ static void a_new_epoch_reaches_streams_and_polls(void **state) {
                           NODE_SERVER,  "--database-url", postgres_url(site.pg, "chat"),
                           NULL};
     assert_int_equal(proc_run(argv, log, NULL, END_MS), 0);
-    poll_inbox(a, &s, 0, &after);
+    node_poll(a, &s, "", 0, &after);
     (void)snprintf(query, sizeof query, "?since=1&epoch=%s", http_text(&before, "epoch"));
     assert_false(str_eq(http_member(&before, "epoch"), http_member(&after, "epoch")));
     /* An open stream is told within the sweep, and gets all that is kept again. */

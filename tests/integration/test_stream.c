@@ -3,7 +3,6 @@
  * Source: protocol, section 5.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +15,7 @@
 #include "support/site.h"
 #include "wire/json_span.h"
 
-enum { BODY_MAX = 1 << 21, KIB = 1024, EVENT_MS = 20000 };
+enum { BODY_MAX = 1 << 20, EVENT_MS = 20000 };
 
 static struct site site;
 static struct node *a, *b;
@@ -53,49 +52,6 @@ static bool has(struct str text, const char *what) {
     return memmem(text.p, text.n, what, strlen(what)) != NULL;
 }
 
-/* A whole GET of the inbox. */
-static void poll_inbox(const struct signer *s, struct http_reply *out) {
-    struct http_client *c = http_client_new(node_port(a));
-    struct buf headers, target;
-    buf_init(&headers, BODY_MAX);
-    buf_init(&target, BODY_MAX);
-    signer_put_poll(s, &headers, s->handle.text, 0);
-    buf_putf(&target, "/v1/inbox/%s", s->handle.text);
-    http_ask(c, "GET", buf_str(&target), buf_str(&headers), STR(""), out);
-    assert_int_equal(out->status, 200);
-    buf_done(&headers);
-    buf_done(&target);
-    http_client_free(c);
-}
-
-static void trim(const struct signer *s, uint64_t upto) {
-    struct http_client *c = http_client_new(node_port(a));
-    struct buf headers;
-    char target[96];
-    buf_init(&headers, BODY_MAX);
-    (void)snprintf(target, sizeof target, "/v1/inbox/%s?upto=%ju", s->handle.text, (uintmax_t)upto);
-    signer_put_request(s, &headers, "DELETE", NODE_SERVER, str_of(target), STR(""));
-    http_expect(c,
-                &(struct http_case){"trim", "DELETE", target, buf_cstr(&headers), NULL, 204, NULL},
-                NULL);
-    buf_done(&headers);
-    http_client_free(c);
-}
-
-static void expect_resync(struct sse_reader *r, const char *reason, uint64_t seq, uint64_t missed) {
-    struct sse_event *e = sse_next(r, EVENT_MS);
-    char id[24];
-    (void)snprintf(id, sizeof id, "%ju", (uintmax_t)seq);
-    if (!e || strcmp(e->type, "resync") != 0)
-        fail_msg("no resync but %s: %s", e ? e->type : "nothing", e ? e->data : "");
-    assert_string_equal(sse_text(e, "reason"), reason);
-    assert_int_equal(sse_number(e, "seq"), seq);
-    assert_int_equal(sse_number(e, "missed"), missed);
-    assert_true(sse_text(e, "epoch")[0] != '\0');
-    assert_string_equal(e->id, id);
-    sse_event_free(e);
-}
-
 static void expect_rows(struct sse_reader *r, uint64_t from, uint64_t to) {
     for (uint64_t seq = from; seq <= to; seq++)
         node_expect_row(r, seq);
@@ -124,7 +80,7 @@ static void a_stream_begins_with_its_head_and_ready(void **state) {
     struct sse_event *e = sse_next(&r, EVENT_MS);
     assert_non_null(e);
     assert_int_equal(r.retry_ms, 3000);
-    poll_inbox(&s, &inbox);
+    node_poll(a, &s, "", 0, &inbox);
     char want[256];
     (void)snprintf(want, sizeof want,
                    "{\"handle\":\"begins\",\"seq\":2,\"first\":1,\"epoch\":\"%s\"}",
@@ -150,7 +106,7 @@ static void a_live_row_comes_on_both_nodes_as_it_is_read(void **state) {
     struct sse_event *one = sse_next(&on_a, EVENT_MS), *two = sse_next(&on_b, EVENT_MS);
     assert_non_null(one);
     assert_non_null(two);
-    poll_inbox(&s, &inbox);
+    node_poll(a, &s, "", 0, &inbox);
     struct str rows = http_member(&inbox, "messages");
     assert_true(str_eq(str_of(one->data), (struct str){rows.p + 1, rows.n - 2}));
     assert_string_equal(two->data, one->data);
@@ -307,206 +263,22 @@ static void a_handle_has_room_for_so_many_streams(void **state) {
         finish(&open[i]);
 }
 
-/* ---- continuity ---- */
-
-static void another_epoch_is_said_before_all(void **state) {
+static void a_node_listens_exactly_while_it_serves(void **state) {
     (void)state;
-    struct signer s = fresh("epochs", 3);
-    struct http_reply inbox;
-    struct sse_reader r;
-    char same[96];
-    poll_inbox(&s, &inbox);
-    (void)snprintf(same, sizeof same, "?since=1&epoch=%s", http_text(&inbox, "epoch"));
-    http_reply_done(&inbox);
-    node_open(a, &s, same, &r);
-    expect_rows(&r, 2, 3);
-    assert_int_equal(node_expect_ready(&r), 3);
-    finish(&r);
-    /* With a cursor, without one, with one that is ahead, and with no epoch held. */
-    static const char *const others[] = {"?since=2&epoch=other", "?epoch=other",
-                                         "?since=77&epoch=other", "?since=2&epoch="};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        node_open(i % 2 ? a : b, &s, others[i], &r);
-        expect_resync(&r, "epoch", 0, 0);
-        expect_rows(&r, 1, 3);
-        assert_int_equal(node_expect_ready(&r), 3);
-        finish(&r);
-    }
-}
-
-static void a_cursor_that_is_ahead_starts_over(void **state) {
-    (void)state;
-    struct signer s = fresh("toofar", 3);
-    struct sse_reader r;
-    node_resume(a, &s, 1000, &r);
-    expect_resync(&r, "ahead", 0, 0);
-    expect_rows(&r, 1, 3);
-    assert_int_equal(node_expect_ready(&r), 3);
-    assert_int_equal(node_post(b, "toofar", NULL, "{}"), 4);
-    node_expect_row(&r, 4);
-    finish(&r);
-    trim(&s, 2);
-    node_resume(b, &s, 5, &r);
-    expect_resync(&r, "ahead", 2, 0);
-    expect_rows(&r, 3, 4);
-    assert_int_equal(node_expect_ready(&r), 4);
-    finish(&r);
-}
-
-static void trimmed_rows_are_said_to_be_missing(void **state) {
-    (void)state;
-    struct signer s = fresh("trimmed", 5);
-    struct sse_reader r;
-    trim(&s, 3);
-    static const struct { uint64_t last_id, missed; } rows[] = {{0, 3}, {1, 2}, {2, 1}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        node_resume(i % 2 ? a : b, &s, rows[i].last_id, &r);
-        expect_resync(&r, "trimmed", 3, rows[i].missed);
-        expect_rows(&r, 4, 5);
-        assert_int_equal(node_expect_ready(&r), 5);
-        finish(&r);
-    }
-    node_resume(a, &s, 3, &r);
-    expect_rows(&r, 4, 5);
-    assert_int_equal(node_expect_ready(&r), 5);
-    finish(&r);
-    /* All of it. */
-    trim(&s, 5);
-    node_resume(a, &s, 4, &r);
-    expect_resync(&r, "trimmed", 5, 1);
-    assert_int_equal(node_expect_ready(&r), 5);
-    assert_int_equal(node_post(a, "trimmed", NULL, "{}"), 6);
-    node_expect_row(&r, 6);
-    finish(&r);
-}
-
-static void a_silent_stream_is_kept_alive(void **state) {
-    (void)state;
-    static const char *const flags[] = {"--keep-alive", "150", "--keep-alive-spread", "50", NULL};
-    struct node *lively = site_node(&site, flags);
-    struct signer s = fresh("silence", 0);
-    struct sse_reader r;
-    node_open(lively, &s, "", &r);
-    assert_int_equal(node_expect_ready(&r), 0);
-    for (uint64_t comments = r.comments; r.comments < comments + 3;)
-        if (sse_next(&r, 1000) || r.fd < 0)
-            fail_msg("something else came");
-    assert_int_equal(node_post(a, "silence", NULL, "{}"), 1);
-    node_expect_row(&r, 1);
-    finish(&r);
-    node_stop(lively);
-}
-
-/* ---- two writers, slow readers ---- */
-
-struct poster {
-    pthread_t thread;
-    uint16_t port;
-    const char *to;
-    unsigned rows, failed;
-};
-
-static void *run_poster(void *arg) {
-    struct poster *p = arg;
-    struct http_client *c = http_client_new(p->port);
-    char body[128];
-    (void)snprintf(body, sizeof body, "{\"to\":\"%s\",\"envelope\":{\"port\":%u}}", p->to,
-                   (unsigned)p->port);
-    for (unsigned i = 0; i < p->rows; i++) {
-        struct http_reply r;
-        bool ok = http_try(c, "POST", STR("/v1/messages"), STR(""), str_of(body), &r);
-        p->failed += !ok || r.status != 201;
-        if (ok)
-            http_reply_done(&r);
-    }
-    http_client_free(c);
-    return NULL;
-}
-
-static void rows_of_two_nodes_come_exactly_once_and_in_order(void **state) {
-    (void)state;
-    enum { POSTERS = 4, EACH = 250 };
-    struct signer s = fresh("exactly", 0);
-    struct sse_reader streams[4];
-    struct poster posters[POSTERS];
-    for (size_t i = 0; i < 4; i++) {
-        node_open(i % 2 ? a : b, &s, "", &streams[i]);
-        assert_int_equal(node_expect_ready(&streams[i]), 0);
-    }
-    for (size_t i = 0; i < POSTERS; i++) {
-        posters[i] =
-            (struct poster){.port = node_port(i % 2 ? a : b), .to = "exactly", .rows = EACH};
-        assert_int_equal(pthread_create(&posters[i].thread, NULL, run_poster, &posters[i]), 0);
-    }
-    for (size_t i = 0; i < 4; i++)
-        expect_rows(&streams[i], 1, POSTERS * EACH);
-    for (size_t i = 0; i < POSTERS; i++) {
-        pthread_join(posters[i].thread, NULL);
-        assert_int_equal(posters[i].failed, 0);
-    }
-    /* One more row: nothing else came between. */
-    assert_int_equal(node_post(a, "exactly", NULL, "{}"), POSTERS * EACH + 1);
-    for (size_t i = 0; i < 4; i++) {
-        node_expect_row(&streams[i], POSTERS * EACH + 1);
-        finish(&streams[i]);
-    }
-}
-
-static void post_large(const char *to, unsigned rows) {
-    struct buf envelope;
-    buf_init(&envelope, BODY_MAX);
-    buf_put(&envelope, STR("{\"a\":\""));
-    for (int i = 0; i < 200 * KIB; i++)
-        buf_put_byte(&envelope, 'x');
-    buf_put(&envelope, STR("\"}"));
-    for (unsigned i = 0; i < rows; i++)
-        (void)node_post(a, to, NULL, buf_cstr(&envelope));
-    buf_done(&envelope);
-}
-
-static void a_slow_reader_gets_all_of_it_later(void **state) {
-    (void)state;
-    enum { ROWS = 40 };
-    struct signer s = fresh("slowone", 0);
-    struct sse_reader on_a, on_b;
-    double before = node_metric(a, "kez_stream_fallbacks_total");
-    node_open_narrow(a, &s, &on_a);
-    node_open_narrow(b, &s, &on_b);
-    assert_int_equal(node_expect_ready(&on_a), 0);
-    assert_int_equal(node_expect_ready(&on_b), 0);
-    post_large("slowone", ROWS); /* 8 MiB, more than sockets take; nobody reads meanwhile */
-    expect_rows(&on_a, 1, ROWS);
-    expect_rows(&on_b, 1, ROWS);
-    assert_int_equal(node_post(b, "slowone", NULL, "{}"), ROWS + 1);
-    node_expect_row(&on_a, ROWS + 1);
-    node_expect_row(&on_b, ROWS + 1);
-    assert_true(node_metric(a, "kez_stream_fallbacks_total") > before);
-    finish(&on_a);
-    finish(&on_b);
-}
-
-static void one_that_takes_no_byte_is_closed(void **state) {
-    (void)state;
-    static const char *const flags[] = {"--stall-time", "1000", NULL};
-    struct node *strict = site_node(&site, flags);
-    enum { ROWS = 40 };
-    struct signer s = fresh("stalled", 0);
-    struct sse_reader r;
-    node_open_narrow(strict, &s, &r);
-    assert_int_equal(node_expect_ready(&r), 0);
-    post_large("stalled", ROWS);
-    assert_true(node_metric_becomes(strict, "kez_streams", 0)); /* we have not hung up */
-    /* What it had taken before is whole and in order; it resumes after that. */
-    uint64_t last = 0;
-    for (struct sse_event *e; (e = sse_next(&r, EVENT_MS)) != NULL; sse_event_free(e))
-        assert_int_equal(sse_number(e, "seq"), ++last);
-    sse_done(&r);
-    assert_true(last < ROWS);
-    node_resume(a, &s, last, &r);
-    expect_rows(&r, last + 1, ROWS);
-    assert_int_equal(node_expect_ready(&r), ROWS);
-    finish(&r);
-    node_stop(strict);
+    struct signer s = fresh("listens", 0);
+    struct sse_reader one, two;
+    double before = node_metric(b, "kez_handles_subscribed");
+    node_open(b, &s, "", &one);
+    (void)node_expect_ready(&one);
+    node_open(b, &s, "", &two);
+    (void)node_expect_ready(&two);
+    assert_true(node_metric_becomes(b, "kez_handles_subscribed", before + 1));
+    finish(&one);
+    assert_int_equal(node_post(a, "listens", NULL, "{}"), 1);
+    node_expect_row(&two, 1);
+    assert_true(node_metric_becomes(b, "kez_handles_subscribed", before + 1));
+    finish(&two);
+    assert_true(node_metric_becomes(b, "kez_handles_subscribed", before));
 }
 
 int main(void) {
@@ -516,13 +288,7 @@ int main(void) {
         cmocka_unit_test(a_stream_starts_where_it_is_told),
         cmocka_unit_test(a_stream_is_opened_by_its_owner_only),
         cmocka_unit_test(a_handle_has_room_for_so_many_streams),
-        cmocka_unit_test(another_epoch_is_said_before_all),
-        cmocka_unit_test(a_cursor_that_is_ahead_starts_over),
-        cmocka_unit_test(trimmed_rows_are_said_to_be_missing),
-        cmocka_unit_test(a_silent_stream_is_kept_alive),
-        cmocka_unit_test(rows_of_two_nodes_come_exactly_once_and_in_order),
-        cmocka_unit_test(a_slow_reader_gets_all_of_it_later),
-        cmocka_unit_test(one_that_takes_no_byte_is_closed),
+        cmocka_unit_test(a_node_listens_exactly_while_it_serves),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

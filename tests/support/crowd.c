@@ -99,21 +99,22 @@ void poster_await(struct poster *p, unsigned rows) {
 static void take(struct follower *f, struct sse_event *e) {
     uint64_t seq = sse_number(e, "seq");
     if (strcmp(e->type, "ready") == 0) {
-        if (f->is_ready || (f->last && seq != f->last))
+        if (f->is_ready || (f->has_start && seq != f->last))
             fail_msg("%s: ready at %ju after %ju", f->user->handle.text, (uintmax_t)seq,
                      (uintmax_t)f->last);
         f->is_ready = true;
-        f->last = seq;
     } else if (strcmp(e->type, "message") == 0) {
-        if (seq != f->last + 1)
+        if (f->has_start && seq != f->last + 1)
             fail_msg("%s: row %ju after %ju", f->user->handle.text, (uintmax_t)seq,
                      (uintmax_t)f->last);
-        f->last = seq;
     } else if (strcmp(e->type, "drain") == 0) {
         f->drains++;
+        seq = f->last;
     } else {
         fail_msg("%s: %s: %s", f->user->handle.text, e->type, e->data);
     }
+    f->last = seq;
+    f->has_start = true;
     sse_event_free(e);
 }
 
@@ -125,6 +126,7 @@ void follower_open(struct follower *f, struct node *n, const struct signer *user
 void follower_resume(struct follower *f, struct node *n) {
     sse_done(&f->stream);
     f->is_ready = false;
+    f->has_start = true;
     node_resume(n, f->user, f->last, &f->stream);
 }
 

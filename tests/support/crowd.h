@@ -37,7 +37,8 @@ void poster_await(struct poster *p, unsigned acked);
 struct follower {
     struct sse_reader stream;
     const struct signer *user;
-    uint64_t last; /* seq of the last row, or of ready */
+    uint64_t last;  /* seq of the last row, or of ready */
+    bool has_start; /* `last` counts: it was told to start there, or something came */
     bool is_ready;
     uint64_t drains; /* drain events */
 };

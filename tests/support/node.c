@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "support/proc.h"
+#include "wire/time.h"
 
 enum { ARGS_MAX = NODE_FLAGS_MAX + 32, EVENT_MS = 20000, TEXT_MAX = 1 << 20, NARROW_BYTES = 32768 };
 
@@ -141,10 +142,22 @@ void node_restart(struct node *n) {
 
 char *node_log(struct node *n) { return proc_read_file(n->log_path); }
 
+/* A node that was built with a sanitizer tells its findings in its log. */
+static void check_log(struct node *n) {
+    char *log = node_log(n);
+    bool is_clean = !strstr(log, "Sanitizer") && !strstr(log, "runtime error:");
+    if (!is_clean)
+        print_error("%s", log);
+    free(log);
+    if (!is_clean)
+        fail_msg("a sanitizer complains");
+}
+
 void node_stop(struct node *n) {
     if (!n)
         return;
     proc_stop(n->proc);
+    check_log(n);
     free(n);
 }
 
@@ -199,6 +212,21 @@ void node_register(struct node *n, const struct signer *s) {
     http_client_free(c);
 }
 
+void node_check_record(const struct http_reply *r, const struct signer *s, const char *proofs) {
+    char url[160];
+    int64_t at_ms;
+    (void)snprintf(url, sizeof url, "https://" NODE_SERVER "/v1/sigchains/%.7s/%s", s->primary,
+                   s->primary + 8);
+    assert_true(str_eq(http_header(r, "Content-Type"), STR("application/json")));
+    assert_string_equal(http_text(r, "handle"), s->handle.text);
+    assert_string_equal(http_text(r, "server"), NODE_SERVER);
+    assert_string_equal(http_text(r, "primary"), s->primary);
+    assert_string_equal(http_text(r, "sigchain_url"), url);
+    assert_int_equal(time_read(str_of(http_text(r, "registered_at")), &at_ms), RC_OK);
+    assert_int_equal(strlen(http_text(r, "registered_at")), strlen("2026-05-26T23:06:17.123Z"));
+    assert_true(str_eq(http_member(r, "proofs"), str_of(proofs)));
+}
+
 uint64_t node_post(struct node *n, const char *to, const char *id, const char *envelope) {
     struct http_client *c = http_client_new(n->port);
     struct http_reply r;
@@ -216,6 +244,37 @@ uint64_t node_post(struct node *n, const char *to, const char *id, const char *e
     buf_done(&body);
     http_client_free(c);
     return seq;
+}
+
+void node_poll(struct node *n, const struct signer *s, const char *query, uint64_t since,
+               struct http_reply *out) {
+    struct http_client *c = http_client_new(n->port);
+    struct buf headers, target;
+    buf_init(&headers, TEXT_MAX);
+    buf_init(&target, TEXT_MAX);
+    signer_put_poll(s, &headers, s->handle.text, since);
+    buf_putf(&target, "/v1/inbox/%s%s", s->handle.text, query);
+    http_expect(c,
+                &(struct http_case){"a poll", "GET", buf_cstr(&target), buf_cstr(&headers), NULL,
+                                    200, NULL},
+                out);
+    buf_done(&headers);
+    buf_done(&target);
+    http_client_free(c);
+}
+
+void node_trim(struct node *n, const struct signer *s, uint64_t upto) {
+    struct http_client *c = http_client_new(n->port);
+    struct buf headers;
+    char target[96];
+    buf_init(&headers, TEXT_MAX);
+    (void)snprintf(target, sizeof target, "/v1/inbox/%s?upto=%ju", s->handle.text, (uintmax_t)upto);
+    signer_put_request(s, &headers, "DELETE", NODE_SERVER, str_of(target), STR(""));
+    http_expect(
+        c, &(struct http_case){"a trim", "DELETE", target, buf_cstr(&headers), NULL, 204, NULL},
+        NULL);
+    buf_done(&headers);
+    http_client_free(c);
 }
 
 static void open_with(struct node *n, const struct signer *s, const char *query, const char *header,

@@ -46,15 +46,22 @@ char *node_log(struct node *n);
 double node_metric(struct node *n, const char *name);
 /* Waits until the metric has this value; false when it does not in time. */
 bool node_metric_becomes(struct node *n, const char *name, double value);
-/* Kills what runs. NULL-safe. */
+/* Kills what runs; fails the test when a sanitizer complained. NULL-safe. */
 void node_stop(struct node *n);
 
 /* ---- what users do; each fails the test when it is not answered as it should ---- */
 
 /* Registers: 201, or 200 when it was. */
 void node_register(struct node *n, const struct signer *s);
+/* A reply is this user's handle record, with these proofs (a JSON array). */
+void node_check_record(const struct http_reply *r, const struct signer *s, const char *proofs);
 /* POST /v1/messages unsigned, id NULL: none; the seq. */
 uint64_t node_post(struct node *n, const char *to, const char *id, const char *envelope);
+/* GET of the signer's inbox, signed for `since`, which the query ("" or "?since=3…") says: 200. */
+void node_poll(struct node *n, const struct signer *s, const char *query, uint64_t since,
+               struct http_reply *out);
+/* DELETE of the rows up to this one: 204. */
+void node_trim(struct node *n, const struct signer *s, uint64_t upto);
 /* Opens a stream of the signer's inbox: cursor "" or a query such as "?since=3". */
 void node_open(struct node *n, const struct signer *s, const char *query, struct sse_reader *r);
 /* The same of a client whose kernel holds little for it: it blocks soon when it does not read. */

@@ -12,7 +12,7 @@ export const en = {
   code: 'en',
   app: 'kez-chat',
   title: (unread: number) => (unread > 0 ? `(${unread > 99 ? '99+' : unread}) kez-chat` : 'kez-chat'),
-  skip: 'Skip to the message box',
+  skip: 'Skip to the chat',
 
   common: {
     back: 'Back', cancel: 'Cancel', close: 'Close', next: 'Continue', done: 'Done', retry: 'Try again', copy: 'Copy',
@@ -121,7 +121,7 @@ export const en = {
     begin: (name: string) => `This is the beginning of your chat with ${name}.`,
     beginGroup: 'This is the beginning of the group.',
     beginSelf: 'Write down what you want to remember. It is on all your devices.',
-    sealed: 'Only the people in this chat can read it.',
+    sealed: 'Only the people in this chat can read it.', sealedShort: 'End-to-end encrypted',
     pending: 'Sending', sent: 'Sent', failed: 'Not sent',
     why: {
       network: 'no connection', busy: 'the server is busy', limit: 'the server asks for a pause', clock: 'this device’s clock is wrong', gone: 'the recipient cannot be found',

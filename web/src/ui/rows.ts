@@ -8,27 +8,51 @@ import type { ChatRow } from './Bubble.svelte';
 
 const TOGETHER_MS = 5 * 60 * 1000;
 
+interface When {
+  ms: number;
+  day: string;
+}
+/** Items do not change, they are replaced; so what is worked out for one stays true. */
+const whens = new WeakMap<Item, When>();
+const made = new WeakMap<Item, ChatRow>();
+
+function whenOf(item: Item): When {
+  let when = whens.get(item);
+  if (!when) whens.set(item, (when = { ms: Date.parse(item.at), day: dayKey(item.at) }));
+  return when;
+}
+
 function belongTogether(a: Item | undefined, b: Item | undefined): boolean {
-  return a?.kind === 'message' && b?.kind === 'message' && a.sender === b.sender &&
-    Math.abs(Date.parse(b.at) - Date.parse(a.at)) < TOGETHER_MS && dayKey(a.at) === dayKey(b.at);
+  if (a?.kind !== 'message' || b?.kind !== 'message' || a.sender !== b.sender) return false;
+  const [x, y] = [whenOf(a), whenOf(b)];
+  return Math.abs(y.ms - x.ms) < TOGETHER_MS && x.day === y.day;
+}
+
+/** The row made before, if it would be the same: then nothing on the screen has to change. */
+function reused(row: ChatRow): ChatRow {
+  const before = made.get(row.item);
+  const isSame = before && before.day === row.day && before.isFirstNew === row.isFirstNew && before.isFirst === row.isFirst && before.isLast === row.isLast;
+  if (isSame) return before;
+  made.set(row.item, row);
+  return row;
 }
 
 /** `newFrom`: the key of the first item that was not read when the chat was opened. */
 export function rowsOf(items: readonly Item[], newFrom: string | undefined): ChatRow[] {
   let day = '';
   return items.map((item, i) => {
-    const its = dayKey(item.at);
+    const its = whenOf(item).day;
     const isNewDay = its !== day;
     day = its;
     const isFirstNew = item.key === newFrom;
-    return {
+    return reused({
       key: item.key,
       item,
       day: isNewDay ? dayOf(item.at) : undefined,
       isFirstNew,
       isFirst: isFirstNew || !belongTogether(items[i - 1], item),
       isLast: items[i + 1]?.key === newFrom || !belongTogether(item, items[i + 1]),
-    };
+    });
   });
 }
 

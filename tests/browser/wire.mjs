@@ -1,0 +1,78 @@
+// tests/browser/wire.mjs -- what a hostile client would send, and rows by the thousand; with the web
+// client's own modules.
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(fileURLToPath(new URL('../../web/package.json', import.meta.url)));
+const require = createRequire(new URL('../../web/package.json', import.meta.url));
+const { createServer } = await import(pathToFileURL(require.resolve('vite')).href);
+const vite = await createServer({ root, server: { middlewareMode: true, watch: null, hmr: false, ws: false }, appType: 'custom', logLevel: 'error', optimizeDeps: { noDiscovery: true } });
+const load = (name) => vite.ssrLoadModule(`/src/lib/${name}.ts`);
+const [{ Api }, { sealMessage, recipientsOf }, { identityFromSeed }, phrase, { randomId }] =
+  await Promise.all(['api', 'envelope', 'keys', 'phrase', 'bytes'].map(load));
+
+export const closeWire = () => vite.close();
+
+export const hostileTexts = [
+  '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>',
+  'javascript:alert(1) https://evil.example/"onmouseover="alert(1)',
+  '\u202Eevil\u202C \u2066isolated\u2069 z' + '\u0335\u0489'.repeat(200),
+  'W'.repeat(100 * 1024),
+  '\n'.repeat(90 * 1024) + 'end',
+  'after all that',
+];
+
+function identityOf(person) {
+  return identityFromSeed(phrase.seedOfEntropy(phrase.entropyOfWords(person.words)));
+}
+
+function signer(person) {
+  return { identity: identityOf(person), handle: person.name, server: 'localhost' };
+}
+
+export async function rowsOf(person, url) {
+  return (await new Api({ base: url }).poll(signer(person), 0, '', 500)).messages;
+}
+
+/** Without a signature, as anybody can. */
+export async function unsigned(url, to, envelope) {
+  const answer = await fetch(`${url}/v1/messages`, { method: 'POST', body: JSON.stringify({ to, envelope }) });
+  if (answer.status !== 201) throw new Error(`${answer.status}: ${await answer.text()}`);
+}
+
+/** A message sealed and signed properly by `from`, with any body. */
+export async function say(url, from, to, body, more = {}) {
+  const who = signer(from);
+  const reader = identityOf(to).primary;
+  const id = randomId();
+  const message = {
+    type: 'kez.chat.message', version: 1, id, sender: who.identity.primary, recipients: recipientsOf(who.identity.primary, [reader]),
+    sent_at: new Date().toISOString(), prev: null, body, ...more,
+  };
+  const { envelope, hash } = sealMessage(who.identity, message);
+  await new Api({ base: url }).post(who, to.name, id, JSON.stringify(envelope));
+  return hash;
+}
+
+/** Shows messages to a page as another tab of it would. */
+export async function fill(person, count) {
+  const { primary } = identityOf(person);
+  await person.page.evaluate(({ primary, handle, count }) => {
+    const channel = new BroadcastChannel(`kez-chat-model:localhost:${handle}`);
+    const words = 'calm quick letters over water and stone until evening comes with rain on tin roofs somewhere'.split(' ');
+    const changes = [];
+    for (let i = 0; i < count; i++) {
+      const at = new Date(Date.UTC(2024, 0, 1) + i * 1200000).toISOString();
+      const text = `${i}: ` + Array.from({ length: 3 + ((i * 7919) % 40) }, (_, j) => words[(i * 31 + j * 17) % words.length]).join(' ');
+      changes.push({ kind: 'item', id: `fill${i}`, value: {
+        kind: 'message', key: `fill${i}`, thread: primary, place: { era: 0, seq: 10 + i }, at, id: `fill${i}`,
+        sender: i % 3 ? primary : 'ed25519:' + '0'.repeat(64), text, sentAt: at, send: 'sent',
+      } });
+    }
+    channel.postMessage(changes);
+    channel.close();
+  }, { primary, handle: person.name, count });
+}
