@@ -32,10 +32,10 @@ static int renew_epoch(const struct config *config) {
     return EXIT_SUCCESS;
 }
 
-static int act(const struct config *config, struct buf *text) {
+static int act(const struct config *config, int argc, const char *const argv[], struct buf *text) {
     switch (config->action) {
     case CONFIG_RUN:
-        return node_run(config);
+        return node_run(config, argc, argv);
     case CONFIG_NEW_EPOCH:
         return renew_epoch(config);
     case CONFIG_CHECK:
@@ -64,7 +64,7 @@ int main(int argc, char *argv[]) {
     enum rc rc = config_read(argc, (const char *const *)argv, getenv, &config, &text);
     int status;
     if (rc == RC_OK)
-        status = act(&config, &text);
+        status = act(&config, argc, (const char *const *)argv, &text);
     else
         status = complain(buf_cstr(&text), rc == RC_MALFORMED ? EXIT_WRONG_SETTING : EXIT_FAILURE);
     buf_done(&text);

@@ -69,6 +69,10 @@ bool settings_is_bind(struct str text);
 /* A host name of RFC 1123 (2.1) or an address, and perhaps a port: what handles can belong to. */
 bool settings_is_server_name(struct str text);
 bool settings_is_http_url(struct str text);
+/* What a Unix socket can be bound to. */
+bool settings_is_socket_path(struct str text);
+/* "UID,UID": numbers. */
+bool settings_is_user_ids(struct str text);
 /* A PostgreSQL URI or a list of keyword=value. */
 bool settings_is_database_url(struct str text);
 /* The first of the two, by its scheme alone. */

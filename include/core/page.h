@@ -15,7 +15,8 @@ struct epoch {
     char text[EPOCH_MAX + 1]; /* "" when none */
 };
 
-/* The same for the same text within this process, another for another; 0 only for "". */
+/* A word that stands for the epoch, the same in every process, so that it may travel with a row;
+ * 0 only for "". */
 uint64_t epoch_tag(const struct epoch *e);
 
 /* The state of an inbox as one statement of the store saw it. */

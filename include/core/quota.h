@@ -20,10 +20,15 @@ struct quota;
 struct quota *quota_new(uint32_t per_minute, size_t max_keys);
 /* NULL-safe. */
 void quota_free(struct quota *q);
+/* Another rate from now on, for all keys; what each has taken stays taken.
+ * RC_NO_MEMORY: a limit where none was needs buckets; the old rate holds. */
+MUST_CHECK enum rc quota_set_rate(struct quota *q, uint32_t per_minute);
 
 /* Takes one token of the bucket of `key` (a hash of whom it is about).
  * RC_RATE_LIMITED: there is none; *retry_s is the whole seconds (>= 1) until there is. */
 MUST_CHECK enum rc quota_take(struct quota *q, uint64_t key, uint64_t now_ms, uint32_t *retry_s);
+/* Tokens in a minute; 0: no limit. */
+uint32_t quota_rate(struct quota *q);
 /* What is left of the bucket, without taking: whole tokens; UINT32_MAX when there is no limit. */
 uint32_t quota_left(struct quota *q, uint64_t key, uint64_t now_ms);
 

@@ -14,12 +14,9 @@
 
 #include "core/frame.h"
 
+struct recent_rows;
 struct recent {
-    uint64_t first; /* seq of the oldest one kept */
-    uint64_t bytes;
-    uint32_t at, n; /* of the ring: its oldest, and how many */
-    uint32_t max_rows;
-    struct frame **ring; /* max_rows; NULL when empty */
+    struct recent_rows *rows; /* NULL when empty */
 };
 
 void recent_init(struct recent *r);
@@ -31,5 +28,9 @@ void recent_clear(struct recent *r);
 void recent_add(struct recent *r, struct frame *frame, uint32_t max_rows, uint32_t max_bytes);
 /* Borrowed, valid until the next change; NULL when it is not kept. */
 struct frame *recent_get(const struct recent *r, uint64_t seq);
+/* The seq of the oldest one kept; 0 when none is. */
+uint64_t recent_first(const struct recent *r);
+uint32_t recent_count(const struct recent *r);
+uint64_t recent_bytes(const struct recent *r);
 
 #endif

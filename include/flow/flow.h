@@ -9,6 +9,8 @@
 #ifndef FLOW_FLOW_H
 #define FLOW_FLOW_H
 
+#include <stdatomic.h>
+
 #include "core/quota.h"
 #include "flow/exchange.h"
 
@@ -16,7 +18,7 @@
 struct flow {
     struct str server;     /* this server's name */
     struct str sig_server; /* base URL of the sigchain server, without a trailing slash */
-    bool require_signed_posts;
+    atomic_bool require_signed_posts; /* the one that may change meanwhile */
     struct store *store;
     struct directory *directory;
     struct push *push;

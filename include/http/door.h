@@ -21,6 +21,8 @@
 #include "base/rc.h"
 #include "http/guard.h"
 #include "http/leftover.h"
+#include "http/local.h"
+#include "http/routes.h"
 
 struct MHD_Daemon;
 struct http_server;
@@ -29,24 +31,23 @@ struct http_server;
 struct worker {
     struct http_server *server;
     struct MHD_Daemon *daemon;
-    bool is_admin;
+    enum listener listener;
     _Atomic uint32_t open;    /* connections handed over and not closed yet */
     _Atomic uint32_t waiting; /* of these, those that the daemon has not begun with */
 };
 
 /* A listening socket and the workers behind it. */
 struct gate {
-    int fd; /* -1: closed */
+    int fd;                 /* -1: closed */
+    struct local_file file; /* of a Unix socket */
     struct worker *workers;
     unsigned worker_count;
     uint32_t max_open;
     uint64_t held_until_ms; /* out of descriptors or memory: not asked before */
 };
 
-enum { GATE_PUBLIC, GATE_ADMIN, GATE_COUNT };
-
 struct door {
-    struct gate gates[GATE_COUNT]; /* the door thread's, once it runs */
+    struct gate gates[LISTENER_COUNT]; /* the door thread's, once it runs */
     struct guard *guard;
     struct leftovers *leftovers;
     const struct clock *clock;
@@ -64,7 +65,8 @@ MUST_CHECK enum rc door_init(struct door *d, struct guard *guard, struct leftove
 /* The caller has set the gates; their descriptors are the door's from here on, also when it fails.
  * RC_IO. */
 MUST_CHECK enum rc door_start(struct door *d);
-/* Accepts what is in the backlog of the public gate and closes it; returns when that is done. */
+/* Accepts what is in the backlogs of all gates but the admin's and closes them; returns when that
+ * is done. */
 void door_close_public(struct door *d);
 /* There is a new leftover. Any thread, until door_done(). */
 void door_wake(struct door *d);

@@ -9,6 +9,14 @@
 
 #include "flow/flow.h"
 
+/* By which socket a request came. */
+enum listener {
+    LISTENER_PUBLIC,
+    LISTENER_ADMIN,
+    LISTENER_EVENTS, /* a Unix socket: events at every path */
+    LISTENER_COUNT
+};
+
 enum {
     ROUTE_STREAM = 1, /* answers with a stream: no HEAD */
 };
@@ -27,7 +35,7 @@ typedef unsigned methods;
 /* The route of a method and a path; NULL when there is none. *has: the methods of the path, 0 for
  * an unknown one; of all paths for "*" (RFC 9110, 9.3.7). *arg is set with the route, absent when
  * the pattern has no "*". */
-const struct route *routes_find(bool is_admin, const struct target *t, enum method method,
+const struct route *routes_find(enum listener by, const struct target *t, enum method method,
                                 methods *has, struct str *arg);
 
 /* GET and HEAD: what a file has. */

@@ -12,9 +12,11 @@
 #include "flow/flow.h"
 
 struct http_config {
-    const char *bind;       /* "host:port", "[v6]:port" or ":port"; port 0: any free one */
-    const char *admin_bind; /* "" or NULL: no admin listener */
-    const char *web_dir;    /* NULL or "": the plain page at / */
+    const char *bind;               /* "host:port", "[v6]:port" or ":port"; port 0: any free one */
+    const char *admin_bind;         /* "" or NULL: no admin listener */
+    const char *web_dir;            /* NULL or "": the plain page at / */
+    const char *events_socket;      /* path of a Unix socket for events; NULL or "": none */
+    const char *events_trust_peers; /* "UID,…": who may name a caller there; NULL or "": nobody */
     unsigned threads;
     uint32_t max_connections;  /* of the public listener, streams not counted */
     uint32_t idle_timeout_s;   /* a connection without traffic */
@@ -33,16 +35,17 @@ struct http_admin {
 
 struct http_server;
 
-/* RC_IO: an address cannot be had; RC_MALFORMED: bind or web_dir is wrong. *why is a sentence,
- * valid until the next call on this thread. `flow` and `admin` are borrowed until stop. */
+/* RC_IO, RC_CONFLICT: an address cannot be had; RC_MALFORMED: a member is wrong. *why is a
+ * sentence, valid until the next call on this thread. `flow` and `admin` are borrowed until stop.
+ */
 MUST_CHECK enum rc http_start(const struct http_config *config, struct flow *flow,
                               const struct http_admin *admin, struct http_server **out,
                               const char **why);
 /* The ports bound, for port 0. */
 uint16_t http_port(const struct http_server *s);
 uint16_t http_admin_port(const struct http_server *s);
-/* Closes the public listener to new connections; requests in flight go on, answers carry
- * `Connection: close`. */
+/* Closes the public listener and the events socket to new connections; requests in flight go on,
+ * answers carry `Connection: close`. */
 void http_quiesce(struct http_server *s);
 /* Requests whose answer has not been sent yet. */
 uint32_t http_in_flight(const struct http_server *s);

@@ -25,7 +25,8 @@ struct http_server {
     struct door door;
     struct worker *workers; /* of the public listener */
     unsigned worker_count;
-    struct worker admin_worker;
+    struct worker admin_worker, events_worker;
+    struct local_peers trusted_peers; /* of the events socket */
     uint16_t port, admin_port;
 
     _Atomic bool is_closing;    /* answers carry `Connection: close` */

@@ -29,8 +29,7 @@ struct topic {
     struct table_node node; /* in shard.topics_by_handle */
     uint64_t id;            /* in shard.topics */
     struct handle handle;
-    struct epoch epoch; /* "" until the first read */
-    uint64_t epoch_tag; /* of it */
+    uint64_t epoch_tag; /* 0 until the first read */
     uint32_t epoch_no;  /* rises when the epoch changes; a stream notes that of its position */
     uint32_t live;      /* streams on the live path */
     uint32_t reading;   /* streams that wait for a page */

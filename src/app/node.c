@@ -11,6 +11,7 @@
 
 #include "app/descriptors.h"
 #include "app/links.h"
+#include "app/reload.h"
 #include "base/log.h"
 #include "core/stats.h"
 
@@ -65,7 +66,7 @@ static bool node_start(struct node *n, const struct config *c, const struct push
     const char *why = "";
     n->flow.server = str_of(c->server);
     n->flow.sig_server = str_of(c->sig_server);
-    n->flow.require_signed_posts = c->require_signed_posts;
+    atomic_store(&n->flow.require_signed_posts, c->require_signed_posts);
     n->flow.clock = clock_system();
     n->admin = (struct http_admin){n, node_is_ready, node_put_metrics};
     if (!make_caches(n, c)) {
@@ -117,11 +118,12 @@ static bool streams_are_gone(struct node *n) { return push_streams(n->links.push
 static bool requests_are_done(struct node *n) { return http_in_flight(n->http) == 0; }
 
 /* False: told a second time to end. */
-static bool node_drain(struct node *n, const struct config *c, const sigset_t *set) {
+static bool node_drain(struct node *n, const struct config *c, uint32_t within_s,
+                       const sigset_t *set) {
     atomic_store(&n->draining, true);
-    log_info("node drains streams=%u within_s=%u", push_streams(n->links.push), c->drain_time_s);
-    push_drain(n->links.push, c->drain_time_s * 1000);
-    if (!wait_until(n, streams_are_gone, (uint64_t)c->drain_time_s * 1000, set))
+    log_info("node drains streams=%u within_s=%u", push_streams(n->links.push), within_s);
+    push_drain(n->links.push, within_s * 1000);
+    if (!wait_until(n, streams_are_gone, (uint64_t)within_s * 1000, set))
         return false;
     http_quiesce(n->http);
     return wait_until(n, requests_are_done, c->store.timeout_ms + LAST_REQUESTS_MS, set);
@@ -143,16 +145,23 @@ static void block_signals(sigset_t *set) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-static void wait_for_end(const sigset_t *set) {
-    for (int sig = 0; sig != SIGTERM && sig != SIGINT;)
+/* Reads the settings again as often as it is told; returns when it is told to end. */
+static void wait_for_end(struct node *n, const struct reload *reload, uint32_t *drain_time_s,
+                         const sigset_t *set) {
+    for (int sig = 0; sig != SIGTERM && sig != SIGINT;) {
         if (sigwait(set, &sig) != 0)
             return;
+        if (sig == SIGHUP)
+            reload_settings(reload, &n->flow, drain_time_s);
+    }
 }
 
-int node_run(const struct config *config) {
+int node_run(const struct config *config, int argc, const char *const argv[]) {
     sigset_t signals;
     struct node node = {0};
     struct push_config push = config->push;
+    const struct reload reload = {.argc = argc, .argv = argv, .started = config};
+    uint32_t drain_time_s = config->drain_time_s;
     log_set_level(config->log_level);
     block_signals(&signals);
     if (!descriptors_allot(config, &push))
@@ -160,8 +169,8 @@ int node_run(const struct config *config) {
     bool started = node_start(&node, config, &push);
     bool orderly = started;
     if (started) {
-        wait_for_end(&signals);
-        orderly = node_drain(&node, config, &signals);
+        wait_for_end(&node, &reload, &drain_time_s, &signals);
+        orderly = node_drain(&node, config, drain_time_s, &signals);
         if (!orderly) {
             log_warn("node ends at once: told a second time");
             _Exit(EXIT_FAILURE); /* requests may be in flight, so nothing can be freed */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/config.h"
+#include "http/local.h"
 
 #define AT(member) offsetof(struct config, member)
 #define ANY UINT32_MAX
@@ -26,6 +27,16 @@ const struct setting settings[] = {
      AT(http.admin_bind), .is_good = settings_is_bind,
      .allowed = "host:port, [v6]:port, :port, or nothing for no admin listener",
      .help = "Admin listener: /livez, /readyz, /metrics"},
+    {GROUP_NODE, SETTING_TEXT, "events-socket", "KEZ_CHAT_EVENTS_SOCKET", "path", "",
+     AT(http.events_socket), .is_good = settings_is_socket_path,
+     .allowed = "a path of at most 107 bytes, or nothing for no such socket",
+     .help =
+         "Unix socket that answers like /v1/events at every path, for a router on this machine"},
+    {GROUP_NODE, SETTING_TEXT, "events-trust-peer", "KEZ_CHAT_EVENTS_TRUST_PEER", "user ids", "",
+     AT(http.events_trust_peers), .is_good = settings_is_user_ids,
+     .allowed = "up to 16 numeric user ids, comma separated, or nothing for nobody",
+     .help = "Processes of these users name a key there without its signature: only for a router "
+             "that has made sure who the caller is"},
     {GROUP_NODE, SETTING_TEXT, "sig-server-url", "KEZ_CHAT_SIG_SERVER_URL", "URL", "",
      AT(sig_server), .is_good = settings_is_http_url, .allowed = "an http:// or https:// URL",
      .help =
@@ -292,6 +303,15 @@ bool settings_is_server_name(struct str text) {
     if (!str_is_absent(port) && (!is_port(port) || str_eq(port, STR("0"))))
         return false;
     return v6 ? is_v6(host) : is_host(host);
+}
+
+bool settings_is_socket_path(struct str text) {
+    return text.n > 0 && text.n <= LOCAL_PATH_MAX && text.p[text.n - 1] != '/';
+}
+
+bool settings_is_user_ids(struct str text) {
+    struct local_peers peers;
+    return local_read_peers(text, &peers) == RC_OK;
 }
 
 bool settings_is_http_url(struct str text) {

@@ -1,14 +1,17 @@
 /* core/quota.c -- token buckets in a table of small sets.
  *
  * A bucket is kept as its debt: what it lacks to be full, in units of which a token has
- * UNITS_PER_TOKEN and `per_minute` come back each millisecond; so nothing is ever rounded. A bucket
- * without debt is full, which is what an unknown key has, and so its place is free.
- * A key may stand only in its set of SET_SIZE places: they are the few that are looked at.
+ * UNITS_PER_TOKEN and `per_minute` come back each millisecond; so nothing is ever rounded, and a
+ * debt means the same at any rate. A bucket without debt is full, which is what an unknown key has,
+ * and so its place is free. A key may stand only in its set of SET_SIZE places: they are the few
+ * that are looked at.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/quota.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 enum { SET_SIZE = 16, MS_PER_MINUTE = 60000, UNITS_PER_TOKEN = MS_PER_MINUTE };
@@ -19,30 +22,41 @@ struct bucket {
 };
 
 struct quota {
-    pthread_mutex_t lock; /* guards the buckets */
-    uint64_t per_minute;
     size_t sets, set_size;
-    struct bucket *buckets; /* NULL when there is no limit */
+    pthread_mutex_t lock;        /* guards what follows */
+    _Atomic uint64_t per_minute; /* read without it where it is no limit */
+    struct bucket *buckets;      /* NULL as long as there was no limit */
 };
+
+static struct bucket *new_buckets(const struct quota *q) {
+    return calloc(q->sets, q->set_size * sizeof(struct bucket));
+}
 
 struct quota *quota_new(uint32_t per_minute, size_t max_keys) {
     struct quota *q = calloc(1, sizeof *q);
     if (!q)
         return NULL;
     pthread_mutex_init(&q->lock, NULL);
-    q->per_minute = per_minute;
-    if (per_minute == 0)
-        return q;
     if (max_keys == 0)
         max_keys = 1;
     q->set_size = max_keys < SET_SIZE ? max_keys : SET_SIZE;
     q->sets = max_keys / q->set_size;
-    q->buckets = calloc(q->sets, q->set_size * sizeof *q->buckets);
-    if (!q->buckets) {
+    if (quota_set_rate(q, per_minute) != RC_OK) {
         quota_free(q);
         return NULL;
     }
     return q;
+}
+
+enum rc quota_set_rate(struct quota *q, uint32_t per_minute) {
+    pthread_mutex_lock(&q->lock);
+    if (per_minute > 0 && !q->buckets)
+        q->buckets = new_buckets(q);
+    bool can = per_minute == 0 || q->buckets;
+    if (can)
+        q->per_minute = per_minute;
+    pthread_mutex_unlock(&q->lock);
+    return can ? RC_OK : RC_NO_MEMORY;
 }
 
 void quota_free(struct quota *q) {
@@ -52,6 +66,8 @@ void quota_free(struct quota *q) {
     pthread_mutex_destroy(&q->lock);
     free(q);
 }
+
+uint32_t quota_rate(struct quota *q) { return (uint32_t)q->per_minute; }
 
 /* Lets come back what came back since. A clock read before at_ms (by another thread) counts as
  * at_ms. */
@@ -79,32 +95,41 @@ static struct bucket *look(struct quota *q, uint64_t key, uint64_t now_ms) {
     return least;
 }
 
-enum rc quota_take(struct quota *q, uint64_t key, uint64_t now_ms, uint32_t *retry_s) {
-    if (q->per_minute == 0)
-        return RC_OK;
-    uint64_t most = q->per_minute * UNITS_PER_TOKEN, lacking = 0;
-    pthread_mutex_lock(&q->lock);
+/* Holds q->lock. 0 when a token was taken, else the units that are lacking. */
+static uint64_t take(struct quota *q, uint64_t key, uint64_t now_ms) {
+    uint64_t most = q->per_minute * UNITS_PER_TOKEN;
     struct bucket *b = look(q, key, now_ms);
     if (b->debt == 0 || b->key != key)
         *b = (struct bucket){.key = key, .at_ms = now_ms};
     if (b->debt + UNITS_PER_TOKEN > most)
-        lacking = b->debt + UNITS_PER_TOKEN - most;
-    else
-        b->debt += UNITS_PER_TOKEN;
+        return b->debt + UNITS_PER_TOKEN - most;
+    b->debt += UNITS_PER_TOKEN;
+    return 0;
+}
+
+enum rc quota_take(struct quota *q, uint64_t key, uint64_t now_ms, uint32_t *retry_s) {
+    if (q->per_minute == 0)
+        return RC_OK;
+    pthread_mutex_lock(&q->lock);
+    uint64_t units_per_s = q->per_minute * 1000;
+    uint64_t lacking = units_per_s > 0 ? take(q, key, now_ms) : 0;
     pthread_mutex_unlock(&q->lock);
     if (lacking == 0)
         return RC_OK;
-    uint64_t units_per_s = q->per_minute * 1000;
     *retry_s = (uint32_t)((lacking + units_per_s - 1) / units_per_s);
     return RC_RATE_LIMITED;
 }
 
 uint32_t quota_left(struct quota *q, uint64_t key, uint64_t now_ms) {
-    if (q->per_minute == 0)
-        return UINT32_MAX;
+    uint32_t left = UINT32_MAX;
     pthread_mutex_lock(&q->lock);
-    const struct bucket *b = look(q, key, now_ms);
-    uint64_t debt = b->key == key ? b->debt : 0;
+    if (q->per_minute > 0) {
+        const struct bucket *b = look(q, key, now_ms);
+        uint64_t debt = b->key == key ? b->debt : 0;
+        uint64_t tokens = (debt + UNITS_PER_TOKEN - 1) / UNITS_PER_TOKEN;
+        /* A rate that was lowered may leave more debt than a bucket has now. */
+        left = tokens < q->per_minute ? (uint32_t)(q->per_minute - tokens) : 0;
+    }
     pthread_mutex_unlock(&q->lock);
-    return (uint32_t)(q->per_minute - (debt + UNITS_PER_TOKEN - 1) / UNITS_PER_TOKEN);
+    return left;
 }

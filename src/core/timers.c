@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { KEPT_MAX = 1024 }; /* notes that an empty heap may have room for */
+
 void timers_init(struct timers *t) { *t = (struct timers){0}; }
 
 void timers_done(struct timers *t) {
@@ -49,6 +51,8 @@ bool timers_pop(struct timers *t, uint64_t now_ms, struct timer *out) {
     }
     if (t->n > 0)
         t->heap[i] = last;
+    else if (t->cap > KEPT_MAX) /* a burst is over: its memory goes back */
+        timers_done(t);
     return true;
 }
 

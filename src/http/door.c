@@ -84,6 +84,7 @@ static void gate_settle(const struct gate *g, const struct clock *clock) {
 }
 
 static void gate_close(struct gate *g) {
+    local_remove(&g->file);
     if (g->fd >= 0)
         close(g->fd);
     g->fd = -1;
@@ -97,9 +98,14 @@ static bool obey(struct door *d) {
     if (!closes)
         return stops;
 
-    struct gate *g = &d->gates[GATE_PUBLIC];
-    gate_accept(g, LAST_BURST, clock_mono_ms(d->clock));
-    gate_close(g);
+    for (int i = 0; i < LISTENER_COUNT; i++) {
+        struct gate *g = &d->gates[i];
+        if (i == LISTENER_ADMIN || g->fd < 0)
+            continue;
+        local_remove(&g->file); /* from here on nobody finds it */
+        gate_accept(g, LAST_BURST, clock_mono_ms(d->clock));
+        gate_close(g);
+    }
     pthread_mutex_lock(&d->lock);
     d->is_closed = true;
     pthread_cond_broadcast(&d->changed);
@@ -108,31 +114,31 @@ static bool obey(struct door *d) {
 }
 
 static void turn(struct door *d, uint64_t *swept_ms) {
-    struct pollfd polls[1 + GATE_COUNT + LEFTOVER_MAX];
+    struct pollfd polls[1 + LISTENER_COUNT + LEFTOVER_MAX];
     uint64_t now_ms = clock_mono_ms(d->clock);
     int timeout_ms = TICK_MS;
     polls[0] = (struct pollfd){.fd = d->wake_fd, .events = POLLIN};
-    for (int i = 0; i < GATE_COUNT; i++) {
+    for (int i = 0; i < LISTENER_COUNT; i++) {
         const struct gate *g = &d->gates[i];
         bool is_held = g->fd >= 0 && gate_is_held(g, now_ms);
         polls[1 + i] = (struct pollfd){.fd = is_held ? -1 : g->fd, .events = POLLIN};
         if (is_held)
             timeout_ms = HELD_TICK_MS;
     }
-    size_t leftovers = leftover_fill(d->leftovers, polls + 1 + GATE_COUNT);
+    size_t leftovers = leftover_fill(d->leftovers, polls + 1 + LISTENER_COUNT);
 
-    int ready = poll(polls, 1 + GATE_COUNT + leftovers, timeout_ms);
+    int ready = poll(polls, 1 + LISTENER_COUNT + leftovers, timeout_ms);
     now_ms = clock_mono_ms(d->clock);
     if (ready > 0) {
         uint64_t rung;
         if (polls[0].revents && read(d->wake_fd, &rung, sizeof rung) < 0)
             log_warn("http door: %s", strerror(errno));
-        for (int i = 0; i < GATE_COUNT; i++)
+        for (int i = 0; i < LISTENER_COUNT; i++)
             if (polls[1 + i].revents)
                 gate_accept(&d->gates[i], ACCEPT_BURST, now_ms);
     }
     if (ready >= 0)
-        leftover_step(d->leftovers, polls + 1 + GATE_COUNT, leftovers, now_ms);
+        leftover_step(d->leftovers, polls + 1 + LISTENER_COUNT, leftovers, now_ms);
     if (now_ms - *swept_ms >= TICK_MS) {
         unsigned late = guard_sweep(d->guard, now_ms);
         if (late)
@@ -155,7 +161,7 @@ enum rc door_init(struct door *d, struct guard *guard, struct leftovers *leftove
     if (wake_fd < 0)
         return RC_IO;
     *d = (struct door){.guard = guard, .leftovers = leftovers, .clock = clock, .wake_fd = wake_fd};
-    for (int i = 0; i < GATE_COUNT; i++)
+    for (int i = 0; i < LISTENER_COUNT; i++)
         d->gates[i].fd = -1;
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->changed, NULL);
@@ -191,7 +197,7 @@ void door_stop(struct door *d) {
         pthread_join(d->thread, NULL);
         d->runs = false;
     }
-    for (int i = 0; i < GATE_COUNT; i++) {
+    for (int i = 0; i < LISTENER_COUNT; i++) {
         gate_close(&d->gates[i]);
         gate_settle(&d->gates[i], d->clock);
     }

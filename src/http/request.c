@@ -25,6 +25,8 @@ enum {
     LINE_MAX_BYTES = 16 * 1024, /* a version further off is no part of the line */
 };
 
+static bool is_admin(const struct request *r) { return r->worker->listener == LISTENER_ADMIN; }
+
 struct request *request_of(struct exchange *ex) {
     return container_of(ex, struct request, ex);
 }
@@ -84,6 +86,8 @@ static void refuse(struct request *r, enum rc rc, const char *advice) {
 static bool is_for_all_origins(const struct request *r) {
     static const struct str first[] = {STR_INIT("v1"), STR_INIT(".well-known"),
                                        STR_INIT("openapi.yaml")};
+    if (r->worker->listener != LISTENER_PUBLIC)
+        return r->worker->listener == LISTENER_EVENTS;
     if (r->target.segment_count == 0)
         return false;
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
@@ -114,11 +118,11 @@ static bool read_target(struct request *r, const char *version) {
     if (rc == RC_OK && r->ex.method != METHOD_OPTIONS && str_eq(raw, STR("*")))
         rc = RC_MALFORMED; /* RFC 9112, 3.2.4 */
     if (rc == RC_OK) {
-        r->has_cors = !r->worker->is_admin && is_for_all_origins(r);
+        r->has_cors = is_for_all_origins(r);
         return true;
     }
     r->target.path = (struct str){"-", 1}; /* for the log */
-    r->has_cors = !r->worker->is_admin;
+    r->has_cors = !is_admin(r);
     if (rc == RC_TOO_LARGE && is_too_deep(raw))
         refuse(r, RC_NOT_FOUND, "There is nothing at this path.");
     else if (rc == RC_TOO_LARGE)
@@ -132,7 +136,7 @@ static bool read_target(struct request *r, const char *version) {
 /* The web client, where the API has nothing. */
 static methods find_page(struct request *r) {
     const struct target *t = &r->target;
-    if (r->worker->is_admin || r->has_cors)
+    if (r->worker->listener != LISTENER_PUBLIC || r->has_cors)
         return 0;
     enum rc rc = site_find(&r->server->site, t, &r->file);
     r->is_page = true;
@@ -154,7 +158,7 @@ static methods find_page(struct request *r) {
 static void find_step(struct request *r) {
     methods has = 0;
     const struct route *route =
-        routes_find(r->worker->is_admin, &r->target, r->ex.method, &has, &r->ex.arg);
+        routes_find(r->worker->listener, &r->target, r->ex.method, &has, &r->ex.arg);
     if (route) {
         r->first = route->step;
         r->body_max = route->body_max;
@@ -193,6 +197,15 @@ static bool answer(struct request *r) {
     return reply(r);
 }
 
+/* Who asks by the events socket is a process of this machine: a router, which minds the limits of
+ * its own clients. */
+static void read_peer(struct request *r) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    r->ex.client_exempt = true;
+    r->ex.client_trusted = info && local_peer_is(info->connect_fd, &r->server->trusted_peers);
+}
+
 static bool read_head(struct request *r, const char *method, const char *version) {
     const char *advice = "";
     r->phase = PHASE_BODY;
@@ -200,10 +213,12 @@ static bool read_head(struct request *r, const char *method, const char *version
     r->started_us = clock_mono_us(r->server->clock);
     r->ex.now_ms = clock_wall_ms(r->server->clock);
     r->ex.method = routes_method(str_of(method));
-    if (!r->worker->is_admin)
+    if (!is_admin(r))
         atomic_fetch_add(&r->server->in_flight, 1);
 
     enum rc rc = head_read(r->connection, version, &r->ex, &r->head, &advice);
+    if (r->worker->listener == LISTENER_EVENTS)
+        read_peer(r);
     if (read_target(r, version))
         find_step(r);
     if (rc != RC_OK && (!r->is_refused || r->head.is_unframed))
@@ -302,7 +317,7 @@ bool request_handle(struct request *r, const char *method, const char *version, 
 static void tell(const struct request *r) {
     uint64_t us = clock_mono_us(r->server->clock) - r->started_us;
     bool is_answered = r->phase == PHASE_ANSWERED;
-    if (is_answered && !r->worker->is_admin) {
+    if (is_answered && !is_admin(r)) {
         stats_add(requests, 1);
         if (r->ex.status >= 500)
             stats_add(requests_failed, 1);
@@ -335,7 +350,7 @@ void request_done(struct request *r, bool is_sent) {
     /* The client left while it waited; it was woken since, so its job is done. */
     if (r->phase == PHASE_STEPS)
         atomic_fetch_sub(&r->server->busy, 1);
-    if (r->phase != PHASE_HEAD && !r->worker->is_admin)
+    if (r->phase != PHASE_HEAD && !is_admin(r))
         atomic_fetch_sub(&r->server->in_flight, 1);
     close_file(r);
     buf_done(&r->body);

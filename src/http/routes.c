@@ -42,6 +42,22 @@ static const struct route admin_routes[] = {
     {METHOD_GET, "/v1/healthz", page_health, NO_BODY, 0},
 };
 
+/* Whatever the path is: a router has stripped what prefix it likes. */
+static const struct route events_routes[] = {
+    {METHOD_GET, "/", flow_events, NO_BODY, ROUTE_STREAM},
+};
+
+#define TABLE(routes)                                                                              \
+    { routes, sizeof(routes) / sizeof *(routes) }
+static const struct {
+    const struct route *routes;
+    size_t n;
+} tables[LISTENER_COUNT] = {
+    [LISTENER_PUBLIC] = TABLE(public_routes),
+    [LISTENER_ADMIN] = TABLE(admin_routes),
+    [LISTENER_EVENTS] = TABLE(events_routes),
+};
+
 static const struct {
     struct str text;
     enum method method;
@@ -81,17 +97,14 @@ static methods methods_of(const struct route *r) {
     return 1U << r->method;
 }
 
-const struct route *routes_find(bool is_admin, const struct target *t, enum method method,
+const struct route *routes_find(enum listener by, const struct target *t, enum method method,
                                 methods *has, struct str *arg) {
-    const struct route *routes = is_admin ? admin_routes : public_routes;
-    size_t n = is_admin ? sizeof admin_routes / sizeof *admin_routes
-                        : sizeof public_routes / sizeof *public_routes;
-    const struct route *found = NULL;
+    const struct route *routes = tables[by].routes, *found = NULL;
     bool is_all = str_eq(t->path, STR("*"));
     *has = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < tables[by].n; i++) {
         struct str variable = {NULL, 0};
-        if (!is_all && !matches(routes[i].pattern, t, &variable))
+        if (!is_all && by != LISTENER_EVENTS && !matches(routes[i].pattern, t, &variable))
             continue;
         *has |= methods_of(&routes[i]);
         if (is_all || !(methods_of(&routes[i]) & 1U << method))

@@ -1,7 +1,9 @@
-/* http/server.c -- the public and the admin listener: start, the callbacks of libmicrohttpd, stop.
+/* http/server.c -- the listeners, public, admin and events: start, the callbacks of libmicrohttpd,
+ * stop.
  *
  * Threads: the door, which accepts, sweeps and reads leftovers; one daemon of libmicrohttpd for
- * each of `threads`, and one for the admin listener, each with an epoll thread inside.
+ * each of `threads`, and one each for the admin listener and the events socket; each has an epoll
+ * thread inside.
  * Start: listening sockets, daemons, door. Stop: door, daemons, the rest.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
@@ -21,6 +23,7 @@
 
 enum {
     ADMIN_MAX_CONNECTIONS = 64,
+    EVENTS_MAX_CONNECTIONS = 64, /* which are not a stream yet */
     LIMIT_SLACK = 1024, /* the door keeps the limit; a daemon counts a connection a while longer */
     REPLY_ROOM_BYTES = 8 * 1024, /* of a connection's memory, for the head of the answer */
 };
@@ -33,7 +36,7 @@ static struct guarded *connection_started(struct worker *w, struct MHD_Connectio
     struct http_server *s = w->server;
     struct guarded *on = malloc(sizeof *on);
     atomic_fetch_sub(&w->waiting, 1);
-    if (!w->is_admin)
+    if (w->listener == LISTENER_PUBLIC)
         stats_add(connections, 1);
     if (on)
         guard_add(&s->guard, on, info->connect_fd,
@@ -47,7 +50,7 @@ static void connection_closed(struct worker *w, struct guarded *on) {
     if (on)
         guard_remove(&w->server->guard, on);
     free(on);
-    if (!w->is_admin)
+    if (w->listener == LISTENER_PUBLIC)
         stats_add(connections, -1);
     atomic_fetch_sub_explicit(&w->open, 1, memory_order_relaxed);
 }
@@ -115,19 +118,39 @@ static enum rc start_workers(struct http_server *s, const struct http_config *co
         s->workers[i].server = s;
         rc = start_worker(&s->workers[i], config, config->max_connections);
     }
-    s->admin_worker.server = s;
-    s->admin_worker.is_admin = true;
-    if (rc == RC_OK && s->door.gates[GATE_ADMIN].fd >= 0)
+    s->admin_worker.server = s->events_worker.server = s;
+    s->admin_worker.listener = LISTENER_ADMIN;
+    s->events_worker.listener = LISTENER_EVENTS;
+    if (rc == RC_OK && s->door.gates[LISTENER_ADMIN].fd >= 0)
         rc = start_worker(&s->admin_worker, config, ADMIN_MAX_CONNECTIONS);
+    if (rc == RC_OK && s->door.gates[LISTENER_EVENTS].fd >= 0)
+        rc = start_worker(&s->events_worker, config, EVENTS_MAX_CONNECTIONS);
     return rc;
 }
 
+static bool is_given(const char *text) { return text && *text; }
+
 static enum rc open_gates(struct http_server *s, const struct http_config *config,
                           const char **why) {
-    struct gate *gates = s->door.gates;
-    enum rc rc = bind_listen(config->bind, &gates[GATE_PUBLIC].fd, &s->port, why);
-    if (rc == RC_OK && config->admin_bind && *config->admin_bind)
-        rc = bind_listen(config->admin_bind, &gates[GATE_ADMIN].fd, &s->admin_port, why);
+    struct gate *gates = s->door.gates, *events = &gates[LISTENER_EVENTS];
+    enum rc rc = bind_listen(config->bind, &gates[LISTENER_PUBLIC].fd, &s->port, why);
+    if (rc == RC_OK && is_given(config->admin_bind))
+        rc = bind_listen(config->admin_bind, &gates[LISTENER_ADMIN].fd, &s->admin_port, why);
+    if (rc == RC_OK && is_given(config->events_socket))
+        rc = local_listen(config->events_socket, &events->file, &events->fd, why);
+    return rc;
+}
+
+static enum rc read_trust(struct http_server *s, const struct http_config *config,
+                          const char **why) {
+    if (!is_given(config->events_trust_peers))
+        return RC_OK;
+    *why = "trusted peers of the events socket must be user ids: UID,UID,…";
+    enum rc rc = local_read_peers(str_of(config->events_trust_peers), &s->trusted_peers);
+    if (rc == RC_OK && !is_given(config->events_socket)) {
+        *why = "there are trusted peers and no events socket; give it a path, or trust nobody";
+        return RC_MALFORMED;
+    }
     return rc;
 }
 
@@ -151,6 +174,7 @@ static void stop(struct http_server *s) {
     for (unsigned i = 0; i < s->worker_count; i++)
         stop_worker(&s->workers[i]);
     stop_worker(&s->admin_worker);
+    stop_worker(&s->events_worker);
     door_done(&s->door);
     leftover_done(&s->leftovers);
     guard_done(&s->guard);
@@ -181,8 +205,16 @@ static struct http_server *make(const struct http_config *config, struct flow *f
     return s;
 }
 
+static void set_gate(struct gate *g, struct worker *workers, unsigned n, uint32_t max_open) {
+    g->workers = workers;
+    g->worker_count = n;
+    g->max_open = max_open;
+}
+
 static enum rc start(struct http_server *s, const struct http_config *config, const char **why) {
     enum rc rc = site_open(&s->site, config->web_dir, config->static_max_bytes, why);
+    if (rc == RC_OK)
+        rc = read_trust(s, config, why);
     if (rc == RC_OK)
         rc = open_gates(s, config, why);
     if (rc != RC_OK)
@@ -191,13 +223,9 @@ static enum rc start(struct http_server *s, const struct http_config *config, co
     rc = start_workers(s, config);
     if (rc != RC_OK)
         return rc;
-    struct gate *gates = s->door.gates;
-    gates[GATE_PUBLIC].workers = s->workers;
-    gates[GATE_PUBLIC].worker_count = s->worker_count;
-    gates[GATE_PUBLIC].max_open = config->max_connections;
-    gates[GATE_ADMIN].workers = &s->admin_worker;
-    gates[GATE_ADMIN].worker_count = 1;
-    gates[GATE_ADMIN].max_open = ADMIN_MAX_CONNECTIONS;
+    set_gate(&s->door.gates[LISTENER_PUBLIC], s->workers, s->worker_count, config->max_connections);
+    set_gate(&s->door.gates[LISTENER_ADMIN], &s->admin_worker, 1, ADMIN_MAX_CONNECTIONS);
+    set_gate(&s->door.gates[LISTENER_EVENTS], &s->events_worker, 1, EVENTS_MAX_CONNECTIONS);
     return door_start(&s->door);
 }
 

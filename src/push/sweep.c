@@ -163,7 +163,9 @@ static void look(struct shard *sh) {
     bool taken = true;
     for (size_t at = 0; at < sh->looks_n;)
         taken &= look_at_some(sh, &at);
-    sh->looks_n = 0;
+    sh->looks_n = sh->looks_cap = 0;
+    free(sh->looks);
+    sh->looks = NULL;
     if (!taken)
         sweep_start_now(sh); /* which goes on asking */
 }

@@ -223,8 +223,8 @@ static void observe_head(struct shard *sh, struct topic *t, const struct inbox_h
 
 /* What was remembered before the epoch was known may be of another one. */
 static void forget_foreign(struct topic *t) {
-    const struct frame *f = recent_get(&t->recent, t->recent.first);
-    for (uint64_t seq = t->recent.first; f; f = recent_get(&t->recent, ++seq))
+    const struct frame *f;
+    for (uint64_t seq = recent_first(&t->recent); (f = recent_get(&t->recent, seq)); seq++)
         if (f->epoch_tag != t->epoch_tag) {
             recent_clear(&t->recent);
             return;
@@ -233,15 +233,15 @@ static void forget_foreign(struct topic *t) {
 
 bool topic_observe(struct shard *sh, struct topic *t, const struct inbox_head *at,
                    const struct topic_note *note) {
-    bool known = t->epoch.text[0] != '\0';
-    if (strcmp(t->epoch.text, at->epoch.text) == 0) {
+    uint64_t tag = epoch_tag(&at->epoch);
+    bool known = t->epoch_tag != 0;
+    if (t->epoch_tag == tag) {
         observe_head(sh, t, at, note);
         return true;
     }
     if (note->epoch_no != t->epoch_no)
         return false;
-    t->epoch = at->epoch;
-    t->epoch_tag = epoch_tag(&t->epoch);
+    t->epoch_tag = tag;
     t->epoch_no++;
     forget_foreign(t);
     if (known)

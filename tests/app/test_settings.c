@@ -69,6 +69,42 @@ static void listeners_need_a_port_and_may_lack_a_host(void **state) {
     CHECK_ROWS(rows, settings_is_bind);
 }
 
+static void sockets_have_short_paths(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {"/run/kez-chat/web_events.sock", true},
+        {"web_events.sock", true},
+        {"/run/", false},
+        {"/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/"
+         "0123456789/01234567",
+         true},
+        {"/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/"
+         "0123456789/012345678",
+         false},
+    };
+    CHECK_ROWS(rows, settings_is_socket_path);
+}
+
+static void peers_are_user_ids(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {"0", true},
+        {"1000", true},
+        {"1000,33,4294967294", true},
+        {"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", true},
+        {"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", false},
+        {"", false},
+        {"1000,", false},
+        {",1000", false},
+        {"1000, 33", false},
+        {"-1", false},
+        {"01", false},
+        {"4294967295", false},
+        {"www-data", false},
+    };
+    CHECK_ROWS(rows, settings_is_user_ids);
+}
+
 static void base_urls_are_http_without_a_query(void **state) {
     (void)state;
     static const struct row rows[] = {
@@ -168,6 +204,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(server_names_are_hosts_with_or_without_a_port),
         cmocka_unit_test(listeners_need_a_port_and_may_lack_a_host),
+        cmocka_unit_test(sockets_have_short_paths),
+        cmocka_unit_test(peers_are_user_ids),
         cmocka_unit_test(base_urls_are_http_without_a_query),
         cmocka_unit_test(database_urls_are_uris_or_pairs),
         cmocka_unit_test(nats_urls_name_scheme_and_host),

@@ -298,7 +298,7 @@ const cases = {
     for (const text of wire.hostileTexts) await wire.say(stack.nodes[1].url, b, a, { type: 'text', text });
     await wire.say(stack.nodes[1].url, b, a, { type: 'dance', steps: 3 });
     await a.sees('after all that');
-    await a.page.getByText('A message of a newer kind').waitFor();
+    await a.page.locator('.bubble', { hasText: 'A message of a newer kind' }).waitFor();
     assert.equal(await a.page.locator('.bubble img, .bubble script').count(), 0);
     assert.notEqual(await a.page.title(), 'owned');
     assert.equal(await a.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);

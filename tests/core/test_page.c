@@ -59,12 +59,22 @@ static void an_epochs_tag_is_the_same_for_the_same_text_alone(void **state) {
     assert_int_not_equal(epoch_tag(&a), epoch_tag(&c));
 }
 
+static void an_epoch_has_one_tag_and_no_epoch_has_none(void **state) {
+    (void)state;
+    const struct epoch one = {"7-12"}, same = {"7-12"}, other = {"8-12"}, none = {""};
+    assert_true(epoch_tag(&one) == epoch_tag(&same));
+    assert_true(epoch_tag(&one) != epoch_tag(&other));
+    assert_true(epoch_tag(&one) != 0);
+    assert_true(epoch_tag(&none) == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_grows_and_keeps_the_order),
         cmocka_unit_test(a_page_holds_the_reference_it_was_given),
         cmocka_unit_test(a_page_may_be_used_again_or_stay_empty),
         cmocka_unit_test(an_epochs_tag_is_the_same_for_the_same_text_alone),
+        cmocka_unit_test(an_epoch_has_one_tag_and_no_epoch_has_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

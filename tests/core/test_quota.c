@@ -145,6 +145,29 @@ static void keys_far_beyond_the_limit_are_served(void **state) {
     quota_free(q);
 }
 
+static void another_rate_holds_at_once_and_debts_stay(void **state) {
+    (void)state;
+    struct quota *q = new_quota(10, 100);
+    assert_int_equal(drain(q, 1, 0), 10);
+    assert_int_equal(quota_set_rate(q, 4), RC_OK);
+    assert_int_equal(quota_left(q, 1, 0), 0); /* it owes more than a bucket has now */
+    assert_int_equal(drain(q, 1, 0), 0);
+    assert_int_equal(drain(q, 2, 0), 4);
+    assert_int_equal(quota_set_rate(q, 30), RC_OK);
+    assert_int_equal(drain(q, 1, 0), 20);
+    assert_int_equal(drain(q, 2, 0), 26);
+    assert_int_equal(quota_set_rate(q, 0), RC_OK);
+    assert_int_equal(quota_left(q, 1, 0), UINT32_MAX);
+    assert_int_equal(quota_take(q, 1, 0, &(uint32_t){0}), RC_OK);
+    assert_int_equal(quota_set_rate(q, 30), RC_OK);
+    assert_int_equal(drain(q, 1, 0), 0);
+    quota_free(q);
+    q = new_quota(0, 100); /* a limit where none was */
+    assert_int_equal(quota_set_rate(q, 5), RC_OK);
+    assert_int_equal(drain(q, 1, 0), 5);
+    quota_free(q);
+}
+
 enum { THREADS = 4, TOKENS = 10000 };
 
 static struct shared {
@@ -184,6 +207,7 @@ int main(void) {
         cmocka_unit_test(no_limit_is_no_limit),
         cmocka_unit_test(the_key_least_in_debt_makes_room),
         cmocka_unit_test(keys_far_beyond_the_limit_are_served),
+        cmocka_unit_test(another_rate_holds_at_once_and_debts_stay),
         cmocka_unit_test(many_threads_share_one_bucket_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static void the_oldest_make_room(void **state) {
         assert_keeps(&r, seq < 7 + ROWS_MAX ? 7 : seq - ROWS_MAX + 1, seq);
     }
     recent_clear(&r);
-    assert_null(r.ring);
+    assert_null(r.rows);
 }
 
 static void bytes_are_limited_too(void **state) {

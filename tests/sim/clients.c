@@ -96,7 +96,8 @@ static void on_connect(struct world *w, struct event *e) {
     struct seat *seat = node_seat(n, c->inbox);
     c->is_connected = true;
     c->fd = sockets_open(w, seat, c->index);
-    sse_reader_reset(&c->reader);
+    open->tagged = rng_permille(&w->rng, w->knobs.tagged);
+    sse_reader_reset(&c->reader, open->tagged);
     oracle_open(w, &c->watch, c->index, c->inbox, n->index, open);
     note(w, c->inbox, "client %d: connects to node %u after %s%" PRIu64 ", epoch %s", c->index,
          n->index, open->has_after ? "" : "now/", open->after,

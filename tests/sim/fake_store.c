@@ -380,6 +380,9 @@ bool history_first_was(const struct history *h, uint64_t first, uint64_t from_ms
     return false;
 }
 
-bool history_has_row(const struct history *h, uint64_t seq, struct str json) {
-    return seq >= 1 && seq <= h->n && str_eq(frame_json(h->rows[seq - 1]), json);
+bool history_has_row(const struct history *h, uint64_t seq, struct str json, bool tagged) {
+    if (seq < 1 || seq > h->n)
+        return false;
+    struct frame *row = h->rows[seq - 1];
+    return str_eq(frame_json(tagged ? must(frame_tagged(row)) : row), json);
 }

@@ -62,6 +62,7 @@ uint64_t history_head_at_ms(const struct history *h, uint64_t ms);
 uint64_t history_first(const struct history *h);
 /* Whether `first` was this at some time from..to. */
 bool history_first_was(const struct history *h, uint64_t first, uint64_t from_ms, uint64_t to_ms);
-bool history_has_row(const struct history *h, uint64_t seq, struct str json);
+/* `tagged`: in the form for other hosts. */
+bool history_has_row(const struct history *h, uint64_t seq, struct str json, bool tagged);
 
 #endif

@@ -305,6 +305,7 @@ void faults_draw_knobs(struct world *w) {
     k->bus_repeat = (uint32_t)perhaps(w, 500, 1, 300);
     k->bus_slow = (uint32_t)perhaps(w, 600, 1, 500);
     k->bus_late = (uint32_t)perhaps(w, 700, 100, 1000);
+    k->tagged = (uint32_t)perhaps(w, 300, 1, 1000);
     k->partial = (uint32_t)perhaps(w, 500, 1, 900);
     k->socket_bytes = rng_between(&w->rng, 200, 8192);
     k->leave_gap_ms = perhaps(w, 800, 100, 5000);

@@ -71,11 +71,12 @@ static void check_topic(struct seat *seat, const struct topic *t) {
                     t->reading, live, reading);
     if (list_is_empty(&t->streams))
         fail_inside(seat, "a topic without streams is still there (%s)", t->handle.text);
-    if (t->cursor.held_n > config->early_frames || t->recent.n > config->early_frames ||
-        t->recent.bytes > config->outbox_bytes + 4096)
+    if (t->cursor.held_n > config->early_frames ||
+        recent_count(&t->recent) > config->early_frames ||
+        recent_bytes(&t->recent) > config->outbox_bytes + 4096)
         fail_inside(seat, "a topic holds %u early and %u recent rows", t->cursor.held_n,
-                    t->recent.n);
-    if (t->reading == 0 && t->recent.ring)
+                    recent_count(&t->recent));
+    if (t->reading == 0 && t->recent.rows)
         fail_inside(seat, "a topic keeps recent rows for nobody (%s)", t->handle.text);
     if (t->live > 0 && cursor_is_behind(&t->cursor) && !t->hole_armed &&
         t->want.state == WANT_NONE && !seat->w->knobs.alloc_fails)

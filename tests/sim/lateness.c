@@ -28,7 +28,7 @@ struct lateness {
 void lateness_heard(struct world *w, const struct node *n, int inbox, const struct frame *frame) {
     struct history *h = store_present(w, inbox);
     uint64_t *heard = &w->lateness->heard[n->index][inbox][w->lateness->now];
-    if (frame->seq > *heard && history_has_row(h, frame->seq, frame_json(frame)))
+    if (frame->seq > *heard && history_has_row(h, frame->seq, frame_json(frame), false))
         *heard = frame->seq;
 }
 

@@ -2,7 +2,7 @@
  *
  *   sim --seeds N [--seed S]   seeds S to S + N - 1 (S: 1)
  *   sim --seed S               that one
- *   sim --plant NAME ...       with a fault planted; succeeds when it is found
+ *   sim --plant NAME ...       with a fault planted; succeeds when it is found, and shows how
  *   sim --bites [--seeds N]    plants each fault in turn; succeeds when all are found
  *
  * Exit status: 0 as promised, 1 a fault (or a planted one not found), 2 wrong usage.
@@ -77,8 +77,10 @@ static void explain(uint64_t seed) {
     printf("seed %" PRIu64 ": %s\n", seed,
            held ? "not shown again: chance is not all seeded" : fault);
     history_print(log, inbox, LINES_SHOWN);
-    printf("again: sim --seed %" PRIu64 "%s%s\n", seed, plant_is(PLANT_NONE) ? "" : " --plant ",
-           plant_is(PLANT_NONE) ? "" : plant_name(plant_now));
+    if (plant_is(PLANT_NONE))
+        printf("again: sim --seed %" PRIu64 "\n", seed);
+    else
+        printf("again: sim-planted --seed %" PRIu64 " --plant %s\n", seed, plant_name(plant_now));
     history_free(log);
 }
 
@@ -107,7 +109,8 @@ static int run_seeds(const struct options *o) {
     return 0;
 }
 
-static bool bite(const struct options *o, enum plant p) {
+/* The seed that finds it; 0: none does. */
+static uint64_t bite(const struct options *o, enum plant p) {
     struct totals t = {0};
     char fault[512];
     plant_now = p;
@@ -116,7 +119,7 @@ static bool bite(const struct options *o, enum plant p) {
         printf("%-20s found by seed %" PRIu64 ": %s\n", plant_name(p), seed, fault);
     else
         printf("%-20s NOT FOUND in %" PRIu64 " seeds\n", plant_name(p), o->seeds);
-    return seed != 0;
+    return seed;
 }
 
 /* Only what this program can plant. */
@@ -139,11 +142,15 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "sim: this fault is planted in sim-planted\n");
         return 2;
     }
-    if (o.plant != PLANT_NONE)
-        return bite(&o, o.plant) ? 0 : 1;
+    if (o.plant != PLANT_NONE) {
+        uint64_t seed = bite(&o, o.plant);
+        if (seed)
+            explain(seed);
+        return seed ? 0 : 1;
+    }
     if (!o.bites)
         return run_seeds(&o);
     for (enum plant p = PLANT_NONE + 1; p < PLANT_COUNT; p++)
-        all &= !can_plant(p) || bite(&o, p);
+        all &= !can_plant(p) || bite(&o, p) != 0;
     return all ? 0 : 1;
 }

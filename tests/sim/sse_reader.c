@@ -11,7 +11,10 @@
 
 const char *const resync_names[RESYNC_REASONS] = {"trimmed", "ahead", "epoch"};
 
-void sse_reader_reset(struct sse_reader *r) { r->n = 0; }
+void sse_reader_reset(struct sse_reader *r, bool tagged) {
+    r->n = 0;
+    r->tagged = tagged;
+}
 
 bool sse_reader_feed(struct sse_reader *r, const char *bytes, size_t n) {
     if (n > sizeof r->bytes - r->n)
@@ -53,11 +56,26 @@ static bool read_text(struct str value, char *out, size_t max) {
     return true;
 }
 
-static bool read_row(struct str frame, struct sse_event *out) {
+/* {"type","data"}: the row without its type, which is of another form than one from the bus. */
+static bool is_tagged_row(struct str data, uint64_t seq) {
+    struct json_member m[] = {{.name = STR("type")}, {.name = STR("data")}};
+    struct json_member in[] = {{.name = STR("seq")}, {.name = STR("type")}};
+    uint64_t said;
+    return json_split(data, STR("data"), m, 2) == RC_OK &&
+           str_eq(m[0].value, STR("\"chatmessage.new\"")) &&
+           json_split(m[1].value, STR("envelope"), in, 2) == RC_OK &&
+           json_u64(in[0].value, SEQ_MAX, &said) == RC_OK && said == seq &&
+           str_is_absent(in[1].value);
+}
+
+static bool read_row(struct str frame, bool tagged, struct sse_event *out) {
     struct row_head head;
     out->kind = SSE_ROW;
-    return take_id(&frame, &out->id) && take_data(&frame, &out->data) &&
-           row_read_head(out->data, &head) == RC_OK && head.seq == out->id && !head.stored;
+    if (!take_id(&frame, &out->id) || !take_data(&frame, &out->data))
+        return false;
+    if (tagged)
+        return is_tagged_row(out->data, out->id);
+    return row_read_head(out->data, &head) == RC_OK && head.seq == out->id && !head.stored;
 }
 
 /* The members that ready and resync share. */
@@ -111,13 +129,13 @@ static bool read_drain(struct str frame, struct sse_event *out) {
     return str_eq(data, str_of(want));
 }
 
-static bool read_frame(struct str frame, struct sse_event *out) {
+static bool read_frame(struct str frame, bool tagged, struct sse_event *out) {
     struct str rest = frame, event;
     *out = (struct sse_event){.kind = SSE_COMMENT};
     if (str_eq(frame, STR(": keep-alive\n")))
         return true;
     if (!take_line(&rest, STR("event: "), &event))
-        return read_row(frame, out);
+        return read_row(frame, tagged, out);
     if (str_eq(event, STR("ready")))
         return read_ready(rest, out);
     if (str_eq(event, STR("resync")))
@@ -129,7 +147,7 @@ int sse_reader_next(struct sse_reader *r, struct sse_event *out, size_t *used) {
     for (size_t i = 1; i < r->n; i++)
         if (r->bytes[i] == '\n' && r->bytes[i - 1] == '\n') {
             *used = i + 1;
-            return read_frame((struct str){r->bytes, i}, out) ? 1 : -1;
+            return read_frame((struct str){r->bytes, i}, r->tagged, out) ? 1 : -1;
         }
     return 0;
 }

@@ -16,6 +16,7 @@ enum { SSE_READER_BYTES = 8192 };
 struct sse_reader {
     char bytes[SSE_READER_BYTES];
     size_t n;
+    bool tagged; /* rows are events for other hosts (protocol, section 7) */
 };
 
 enum sse_kind { SSE_COMMENT, SSE_ROW, SSE_READY, SSE_RESYNC, SSE_DRAIN, SSE_KINDS };
@@ -32,8 +33,8 @@ struct sse_event {
     enum resync_reason reason;
 };
 
-/* What was read so far belongs to another stream. */
-void sse_reader_reset(struct sse_reader *r);
+/* Another stream begins. */
+void sse_reader_reset(struct sse_reader *r, bool tagged);
 /* More bytes; false when they are too many. */
 bool sse_reader_feed(struct sse_reader *r, const char *bytes, size_t n);
 /* 1: the next event, 0: it is not whole yet, -1: it is none of ours. `used` bytes are to be taken

@@ -35,7 +35,7 @@ struct knobs {
     uint32_t store_fails, store_refuses, store_slow;
     uint64_t store_ms, store_slow_ms, store_outage_gap_ms, restore_gap_ms, anew_gap_ms;
 
-    uint32_t partial, add_fails, alloc_fails; /* alloc_fails: per 100,000 */
+    uint32_t tagged, partial, add_fails, alloc_fails; /* alloc_fails: per 100,000 */
     uint64_t socket_bytes, client_pace_ms, client_bite, stall_gap_ms, leave_gap_ms, meeting_gap_ms;
 
     uint64_t crash_gap_ms, pause_gap_ms, drain_gap_ms;
