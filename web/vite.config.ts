@@ -10,13 +10,14 @@ import { defineConfig } from 'vitest/config';
 const node = process.env['KEZ_NODE'] ?? 'http://127.0.0.1:6969';
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte({ configFile: false })],
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
-    rollupOptions: {
+    rolldownOptions: {
+      checks: { pluginTimings: false },
       input: { index: 'index.html', worker: 'src/worker.ts' },
       output: {
         // A service worker rules the folder it lies in, and its name must stay.

@@ -8,9 +8,9 @@
  * of the schema), because the same text is the `data` of a row that is written in the transaction
  * that makes it.
  *
- * Locks, the order of all transactions of the store: conversations by sid (a post FOR SHARE, a
- * change FOR NO KEY UPDATE), then inboxes by id, then the rest. So participants are read in the
- * transaction that uses them, and crossing sends wait for each other but never in a ring.
+ * Locks, the order of all transactions of the store: conversations by sid, then inboxes by id (all
+ * FOR NO KEY UPDATE), then the rest. So participants are read in the transaction that uses them,
+ * and crossing sends wait for each other but never in a ring.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef BACK_CONVERSATIONS_H
@@ -21,9 +21,9 @@
 
 enum { CONVERSATION_JSON_MAX = 1024 * 1024 }; /* one; a list may be 100 times that */
 
-/* RC_OK: made. RC_REPEAT: the caller made it before. RC_CONFLICT: another did. RC_NOT_FOUND: there
- * is no such user: *missing (the first of those named). RC_TOO_LARGE: more than PARTICIPANTS_MAX
- * with the caller. */
+/* RC_OK: made. RC_REPEAT: the caller made it before, and is in it. RC_CONFLICT: the sid is taken.
+ * RC_NOT_FOUND: there is no such user: `missing` (the first of those named). RC_TOO_LARGE: more
+ * than PARTICIPANTS_MAX with the caller. In this order: repeat, conflict, missing, too large. */
 struct conversation_make {
     struct store_job job;
     struct user caller;

@@ -64,10 +64,12 @@ const char *const store_sql[SQL_COUNT] = {
         " coalesce(old_seq, seq),"
         " coalesce(old_at, statement_timestamp()::timestamptz(3)) FROM post",
 
-    /* $1 sids of the posts, in order. */
+    /* $1 sids of the posts, in order. Two posts to one conversation have all inboxes in common and
+     * would wait for each other there; here a change that waits too has its turn. (FOR SHARE lets
+     * posts overtake it for ever.) */
     [SQL_lock_conversations] = "SELECT count(*) FROM ("
                                " SELECT 1 FROM kez.conversation WHERE sid = ANY ($1::text[])"
-                               " ORDER BY sid FOR SHARE) AS locked",
+                               " ORDER BY sid FOR NO KEY UPDATE) AS locked",
 
     /* $1 as before, $2 rows at most. The inboxes of those posts, from the first on, whose rows are
      * not too many together. */

@@ -80,7 +80,7 @@ const cases = {
     await b.page.locator('nav .chat', { hasText: 'only once' }).waitFor();
     release();
     await a.sent('only once');
-    await a.page.unroute('**/v1/messages');
+    await a.page.unrouteAll({ behavior: 'wait' });
     const second = await a.tab();
     await a.live(second);
     await a.open(b.name, second);
@@ -362,6 +362,78 @@ const cases = {
     assert.equal(await c.bubble('without carol').count(), 0);
   },
 
+  async 'bad input, a wrong clock, no storage and no safe connection: each says what is wrong'() {
+    const a = await person('alice', stack.nodes[0].url);
+    await a.register();
+    const b = await person('newcomer', stack.nodes[1].url);
+    await b.page.getByRole('button', { name: 'Create an account' }).click();
+    for (const [typed, says] of [[a.name, 'is taken'], ['Admin', 'reserved'], ['-x-', 'begins with'], ['a b', 'Only small letters'], ['x'.repeat(40), 'at most 32']]) {
+      await b.page.getByLabel('Handle').fill(typed);
+      await b.page.locator('#handle-hint', { hasText: says }).waitFor();
+      assert.equal(await b.page.getByRole('button', { name: 'Continue' }).isEnabled(), false);
+    }
+    await b.page.getByLabel('Handle').fill(b.name);
+    await b.page.getByText('is free').waitFor();
+    await b.page.getByRole('button', { name: 'Continue' }).click();
+    await b.page.getByRole('button', { name: 'I wrote them down' }).click();
+    for (const label of await b.page.locator('form label').allInnerTexts()) await b.page.getByLabel(label, { exact: true }).fill('abandon');
+    await b.page.getByRole('button', { name: 'Continue' }).click();
+    await b.page.getByText('is another one').waitFor();
+
+    const late = await person('late', stack.nodes[0].url);
+    await late.context.addInitScript(() => {
+      const now = Date.now;
+      Date.now = () => now() + 7 * 60000;
+    });
+    await late.page.reload();
+    await late.page.getByRole('button', { name: 'I have my words' }).click();
+    await late.page.getByLabel('Your words').fill(a.words.join(' '));
+    await late.page.getByRole('button', { name: 'Continue' }).click();
+    await late.choosePassphrase();
+    await late.page.getByRole('button', { name: 'Restore my account' }).click();
+    await late.page.getByText('clock is 7 minutes ahead').waitFor();
+    await poll('the reason is named', async () => (await late.page.locator('[data-reason]').getAttribute('data-reason')) === 'clock');
+    await shoot('desktop-light')('clock', late.page);
+    await isAccessible(late.page, 'clock');
+
+    const none = await person('none', stack.nodes[0].url);
+    await none.context.addInitScript(() => {
+      indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); };
+    });
+    await none.page.reload();
+    await none.page.getByText('does not let this page keep anything').waitFor();
+    await isAccessible(none.page, 'no storage');
+    const plain = await person('plain', stack.nodes[0].url);
+    await plain.context.addInitScript(() => Object.defineProperty(globalThis, 'isSecureContext', { value: false }));
+    await plain.page.reload();
+    await plain.page.getByText('needs a safe connection').waitFor();
+    await isAccessible(plain.page, 'no safe connection');
+  },
+
+  async 'a notification when nobody looks, and none when somebody does'() {
+    const [a, b] = await pair();
+    await b.page.evaluate(() => navigator.serviceWorker.ready);
+    await poll('the service worker is in charge', () => b.page.evaluate(() => !!navigator.serviceWorker.controller));
+    await b.page.getByRole('button', { name: 'Settings' }).click();
+    await b.page.getByLabel('Tell me of new messages').check();
+    await b.page.getByLabel('Show what was written').check();
+    await b.page.getByRole('button', { name: 'Close' }).click();
+    const shown = () => b.page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((n) => `${n.title}: ${n.body}`));
+    await a.chatWith(b.name);
+    await a.say('seen');
+    await b.page.locator('nav .chat', { hasText: 'seen' }).waitFor();
+    assert.deepEqual(await shown(), []);
+    // Headless pages are never hidden: the page is told that it is, and the worker sees no visible one.
+    await b.page.evaluate(() => Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' }));
+    const worker = b.context.serviceWorkers()[0];
+    await worker.evaluate(() => {
+      const all = self.clients.matchAll.bind(self.clients);
+      self.clients.matchAll = async (o) => (await all(o)).map((c) => ({ visibilityState: 'hidden', url: c.url }));
+    });
+    await a.say('unseen');
+    await poll('a notification', async () => String(await shown()) === `${a.name}: unseen`);
+  },
+
   async 'search, drafts, copy, emoji and the keyboard'() {
     const [a, b] = await pair();
     await a.chatWith(b.name);
@@ -529,6 +601,8 @@ async function tour(phone, dark) {
 }
 
 let failed = 0;
+// Of a page that was closed meanwhile; what matters fails where it is waited for.
+process.on('unhandledRejection', (e) => console.log(`      (unhandled: ${String(e?.message ?? e).split('\n')[0]})`));
 try {
   await stack.start();
   await openBrowser();

@@ -52,6 +52,9 @@ export class Stack {
   nodes = [];
 
   constructor(program, webDir) {
+    // However this ends: nothing is left running.
+    process.on('exit', () => this.#children.forEach((c) => c.exitCode === null && c.signalCode === null && c.kill('SIGKILL')));
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
     this.program = program;
     this.webDir = webDir;
   }

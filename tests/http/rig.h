@@ -34,6 +34,7 @@
 #include "base/table.h"
 #include "core/stats.h"
 #include "flow/flow.h"
+#include "http/local.h"
 #include "http/server.h"
 #include "support/proc.h"
 
@@ -144,8 +145,9 @@ static inline enum step rig_echo(const char *name, struct exchange *ex) {
     rig_put_str(&ex->out, "handle", ex->auth_handle);
     rig_put_str(&ex->out, "key", ex->public_key);
     rig_put_str(&ex->out, "last", ex->last_event_id);
-    buf_putf(&ex->out, "body=%zu:%llu\nclient=%llx exempt=%d\n", ex->body.n,
-             (unsigned long long)sum, (unsigned long long)ex->client, ex->client_exempt);
+    buf_putf(&ex->out, "body=%zu:%llu\nclient=%llx exempt=%d trusted=%d\n", ex->body.n,
+             (unsigned long long)sum, (unsigned long long)ex->client, ex->client_exempt,
+             ex->client_trusted);
     return exchange_answer(ex, 200, "text/plain");
 }
 
@@ -211,7 +213,13 @@ static inline enum step rig_stream(struct flow *flow, struct exchange *ex) {
 
 enum step flow_inbox_stream(struct flow *flow, struct exchange *ex) { return rig_stream(flow, ex); }
 
-enum step flow_events(struct flow *flow, struct exchange *ex) { return rig_stream(flow, ex); }
+/* ?echo: no stream. */
+enum step flow_events(struct flow *flow, struct exchange *ex) {
+    struct str value;
+    if (target_param(ex->target, STR("echo"), &value) == RC_OK)
+        return rig_echo("flow_events", ex);
+    return rig_stream(flow, ex);
+}
 
 /* ---- the server ---- */
 

@@ -51,11 +51,13 @@ static void stop_here(void) {
 static int dial_here(void) {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     memcpy(at.sun_path, here.path, strlen(here.path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
         return fd;
+    int error = errno;
     close(fd);
+    errno = error;
     return -1;
 }
 
@@ -114,16 +116,16 @@ static void a_live_one_is_left_alone(void **state) {
     assert_non_null(strstr(here.why, here.path));
     assert_int_equal(fd, -1);
     /* Also when it is so busy that nobody gets in. */
-    int clients[8];
+    int clients[8], n = 0, fd_in;
     assert_int_equal(listen(here.fd, 1), 0);
-    int n = 0;
-    while (n < 2)
-        clients[n++] = dial_here();
+    while ((clients[n] = dial_here()) >= 0)
+        assert_true(++n < 8);
+    assert_int_equal(errno, EAGAIN);
     assert_int_equal(local_listen(here.path, &other, &fd, &here.why), RC_CONFLICT);
     while (n > 0)
         close(clients[--n]);
-    for (int i = 0; i < 2; i++)
-        close(accept(here.fd, NULL, NULL));
+    while ((fd_in = accept(here.fd, NULL, NULL)) >= 0)
+        close(fd_in);
     expect_reachable();
     stop_here();
 }
@@ -155,9 +157,11 @@ static void only_ones_own_file_is_removed(void **state) {
     struct stat st;
     assert_int_equal(listen_here(), RC_OK);
     struct local_file first = here.file;
-    close(here.fd);
+    int first_fd = here.fd;
+    assert_int_equal(unlink(here.path), 0);
     assert_int_equal(listen_here(), RC_OK); /* another server's, meanwhile */
     local_remove(&first);
+    close(first_fd);
     assert_int_equal(lstat(here.path, &st), 0);
     expect_reachable();
     stop_here();

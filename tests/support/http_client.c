@@ -28,7 +28,8 @@ enum { CHUNK_BYTES = 16384 };
 struct http_client {
     int fd; /* -1: closed */
     uint16_t port;
-    struct buf left; /* came after the last answer */
+    unsigned wait_ms; /* 0: HTTP_WAIT_MS */
+    struct buf left;  /* came after the last answer */
 };
 
 /* ---- the connection ---- */
@@ -77,9 +78,22 @@ void http_client_free(struct http_client *c) {
     free(c);
 }
 
+void http_client_set_patience(struct http_client *c, unsigned wait_ms) { c->wait_ms = wait_ms; }
+
+static int connect_client(const struct http_client *c) {
+    int fd = http_connect(c->port, 0);
+    struct timeval patience = {.tv_sec = c->wait_ms / 1000,
+                               .tv_usec = (suseconds_t)(c->wait_ms % 1000) * 1000};
+    if (fd >= 0 && c->wait_ms > 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    }
+    return fd;
+}
+
 bool http_send_raw(struct http_client *c, struct str bytes) {
     if (c->fd < 0)
-        c->fd = http_connect(c->port, 0);
+        c->fd = connect_client(c);
     while (c->fd >= 0 && bytes.n > 0) {
         ssize_t n = send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)

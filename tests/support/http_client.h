@@ -25,6 +25,8 @@ struct http_reply {
 };
 
 struct http_client *http_client_new(uint16_t port);
+/* Waits for answers no longer than this, from its next connection on; else HTTP_WAIT_MS. */
+void http_client_set_patience(struct http_client *c, unsigned wait_ms);
 /* NULL-safe. */
 void http_client_free(struct http_client *c);
 /* Closes the connection; the next request opens another. */

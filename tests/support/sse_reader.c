@@ -194,10 +194,11 @@ static const char *head_end(const struct sse_reader *r) {
 }
 
 int sse_await_head(struct sse_reader *r) {
-    uint64_t until = now_ms() + SSE_WAIT_MS;
+    unsigned wait_ms = r->head_ms ? r->head_ms : SSE_WAIT_MS;
+    uint64_t until = now_ms() + wait_ms;
     const char *end;
     while ((end = head_end(r)) == NULL)
-        if (now_ms() >= until || !read_some(r, SSE_WAIT_MS))
+        if (now_ms() >= until || !read_some(r, (int)wait_ms))
             return 0;
     size_t n = (size_t)(end - r->in.p) + 4;
     buf_put(&r->head, (struct str){r->in.p, n});

@@ -24,6 +24,7 @@ struct sse_event {
 
 struct sse_reader {
     int receive_bytes; /* set before sse_send(): see http_connect() */
+    unsigned head_ms;  /* the head is waited for this long; 0: SSE_WAIT_MS */
     int fd;            /* -1: not open, or ended */
     int status;        /* of the answer; 0: not read yet */
     struct buf in;     /* bytes not parsed yet */

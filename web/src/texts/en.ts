@@ -200,7 +200,7 @@ export const en = {
 
   settings: {
     heading: 'Settings', account: 'Account', handle: 'Handle', server: 'Home server', key: 'Public key',
-    look: 'Appearance', theme: 'Theme', themes: { system: 'As the device', light: 'Light', dark: 'Dark' },
+    look: 'Appearance', theme: 'Theme', themes: { system: 'Automatic', light: 'Light', dark: 'Dark' },
     notifications: 'Notifications', notify: 'Tell me of new messages when I am elsewhere',
     notifyDenied: 'The browser does not allow notifications for this page. You can change that in its settings for this site.',
     notifyPreview: 'Show what was written',

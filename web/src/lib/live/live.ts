@@ -45,6 +45,8 @@ export interface Env {
   locks: Pick<LockManager, 'request'> | undefined;
   channel: (name: string) => BroadcastChannel | undefined;
   isOnline: () => boolean;
+  pollMs: number;
+  graceMs: number;
   /** Calls back when the network or the tab comes back; returns how to stop that. */
   onWake: (wake: () => void) => () => void;
 }
@@ -63,6 +65,8 @@ function browserEnv(): Env {
     locks: globalThis.navigator?.locks,
     channel: (name) => (typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(name)),
     isOnline: () => globalThis.navigator?.onLine !== false,
+    pollMs: POLL_MS,
+    graceMs: GRACE_MS,
     onWake: (wake) => {
       const seen = () => document.visibilityState === 'visible' && wake();
       addEventListener('online', wake);
@@ -254,7 +258,7 @@ class SharedStream implements Live {
 
   async #take(event: StreamEvent): Promise<void> {
     if (event.name === 'message') {
-      if (await this.#takeRow(JSON.parse(event.data) as Row)) this.#isHeldBack = false;
+      if (await this.#takeRow(JSON.parse(event.data) as Row)) this.#noteFlow();
     } else if (event.name === 'ready') await this.#takeReady(JSON.parse(event.data) as { seq: number; epoch: string });
     else if (event.name === 'resync') await this.#takeResync(JSON.parse(event.data) as ResyncFrame);
     else if (event.name === 'drain') this.#drainMs = (JSON.parse(event.data) as { retry_ms: number }).retry_ms;
@@ -302,7 +306,7 @@ class SharedStream implements Live {
 
   async #pollForEver(): Promise<void> {
     while (!this.#isOver) {
-      await this.#sleep(this.#isHeldBack ? POLL_BEHIND_PROXY_MS : POLL_MS, false);
+      await this.#sleep(this.#isHeldBack ? Math.min(POLL_BEHIND_PROXY_MS, this.#env.pollMs) : this.#env.pollMs, false);
       if (this.#isOver || !this.#env.isOnline()) continue;
       await this.#pollOnce().catch(() => undefined); // the stream says what is wrong
     }
@@ -312,7 +316,7 @@ class SharedStream implements Live {
     const { seq, epoch } = this.#cursor;
     const page = await this.#o.api.poll(this.#o.who, seq, epoch, POLL_ROWS);
     const wasLive = this.#status.state === 'live';
-    if (page.messages.length > 0 && wasLive) await this.#sleep(GRACE_MS, false);
+    if (page.messages.length > 0 && wasLive) await this.#sleep(this.#env.graceMs, false);
     await this.#enqueue(async () => {
       if (this.#cursor.epoch !== epoch) return; // the stream has got there first
       if (page.reset) return this.#takeResync({ reason: 'epoch', seq: page.first - 1, missed: 0, epoch: page.epoch });
@@ -320,6 +324,13 @@ class SharedStream implements Live {
       for (const row of page.messages) if (await this.#takeRow(row)) late++;
       if (late > 0 && wasLive && this.#status.state === 'live') this.#noteHeldBack();
     });
+  }
+
+  /** The stream brings rows by itself, and before the poll does. */
+  #noteFlow(): void {
+    if (!this.#isHeldBack) return;
+    this.#isHeldBack = false;
+    if (this.#status.state === 'live') this.#set('live', 'ok');
   }
 
   /** Rows that were there before the poll, and the open stream has not brought. */
