@@ -9,8 +9,9 @@
  *   store readers   the same for reads
  *   bus helper      flushes NATS for barriers
  *   nats.c's own    reads the socket, delivers messages
- * Lock order: there is none, because no thread takes a lock while it holds another. Every lock is
- * inside one module (queue, directory, quota, tally, bus) and callbacks run with none held.
+ * Lock order: every lock is inside one module (queue, directory, quota, tally, store, bus), and
+ * callbacks run with none held. Two modules take a lock of a part of theirs while they hold their
+ * own: the bus (news, interests, letters) and the store (its pools); those parts take none.
  *
  * Start: directory and quotas, shards, bus, store, listeners; from below, so that whoever calls
  * finds somebody. Stop: streams drained, listeners, store, bus, shards: a request is answered

@@ -18,6 +18,7 @@
 #define BACK_BUS_LINK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "back/bus.h"
 #include "base/str.h"
@@ -40,7 +41,8 @@ struct bus_link_events {
     void (*slow)(void *arg);
     /* What nats.c complains about, as one static word or sentence: for the log. */
     void (*trouble)(void *arg, const char *reason);
-    void (*message)(void *arg, const char *subject, struct str payload);
+    /* epoch_tag: of the history that the row stands in (core/page.h); 0: not said. */
+    void (*message)(void *arg, const char *subject, struct str payload, uint64_t epoch_tag);
 };
 
 /* Reads the configuration and the files that it names; the network is not touched.
@@ -65,7 +67,8 @@ void bus_link_unsubscribe(struct bus_link_sub *sub);
 
 /* Queues a PUB. RC_TOO_LARGE: the server takes no payload of this size. RC_UNAVAILABLE: not
  * connected, or the connection has just broken. RC_NO_MEMORY. */
-MUST_CHECK enum rc bus_link_publish(struct bus_link *l, const char *subject, struct str payload);
+MUST_CHECK enum rc bus_link_publish(struct bus_link *l, const char *subject, struct str payload,
+                                    uint64_t epoch_tag);
 /* Sends what is queued, and waits until the server has read all of it (PING, PONG).
  * RC_TIMEOUT: it did not answer in time; RC_UNAVAILABLE: the connection broke. */
 MUST_CHECK enum rc bus_link_flush(struct bus_link *l, uint32_t timeout_ms);

@@ -11,7 +11,7 @@ struct quota;
 /* By the client's address; loopback is exempt. False: answered with 429. */
 bool limits_allow_client(struct quota *quota, struct flow *flow, struct exchange *ex,
                          enum step *answer);
-/* By the caller's handle; loopback is exempt, too. */
+/* By the caller's handle, wherever it calls from. */
 bool limits_allow_caller(struct quota *quota, struct flow *flow, struct exchange *ex,
                          enum step *answer);
 

@@ -148,7 +148,7 @@ static bool read_letter(const char *subject, struct str payload, struct handle *
            row_read_head(payload, head) == RC_OK;
 }
 
-static void on_message(void *arg, const char *subject, struct str payload) {
+static void on_message(void *arg, const char *subject, struct str payload, uint64_t epoch_tag) {
     struct bus *b = arg;
     struct handle to;
     struct row_head head;
@@ -159,6 +159,8 @@ static void on_message(void *arg, const char *subject, struct str payload) {
     stats_add(bus_received, 1);
     /* No memory for the frame: told without it, and read from the store like a stored one. */
     struct frame *frame = head.stored ? NULL : frame_of_json(&head, payload);
+    if (frame)
+        frame->epoch_tag = epoch_tag;
     b->events.row(b->events.arg, &to, head.seq, frame);
     frame_unref(frame);
 }

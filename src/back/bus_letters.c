@@ -114,7 +114,7 @@ static enum rc publish(struct bus_link *link, const struct letter *l) {
     bus_subject_print(l->to.text, subject);
     struct str json = frame_json(l->frame);
     if (json.n <= ROW_BUS_MAX_BYTES)
-        return bus_link_publish(link, subject, json);
+        return bus_link_publish(link, subject, json, l->frame->epoch_tag);
     struct buf brief;
     buf_init(&brief, ROW_BUS_MAX_BYTES);
     row_put_stored(&brief, &(struct row){.seq = l->frame->seq,
@@ -122,7 +122,7 @@ static enum rc publish(struct bus_link *link, const struct letter *l) {
                                          .created_at_ms = l->frame->created_at_ms});
     enum rc rc = buf_rc(&brief);
     if (rc == RC_OK)
-        rc = bus_link_publish(link, subject, buf_str(&brief));
+        rc = bus_link_publish(link, subject, buf_str(&brief), l->frame->epoch_tag);
     buf_done(&brief);
     return rc;
 }

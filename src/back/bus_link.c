@@ -15,6 +15,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "back/bus_link.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -264,12 +265,32 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, vo
         l->events.trouble(l->events.arg, natsStatus_GetText(s));
 }
 
+/* The payload is the row's JSON and nothing else (protocol, section 8), so the tag travels beside
+ * it; clients that know no headers never see it. */
+#define EPOCH_HEADER "Kez-Epoch"
+enum { EPOCH_DIGITS = 16 };
+
+static void print_tag(uint64_t tag, char out[EPOCH_DIGITS + 1]) {
+    uint64_t big_endian = htobe64(tag);
+    str_put_hex(&big_endian, sizeof big_endian, out);
+    out[EPOCH_DIGITS] = '\0';
+}
+
+static uint64_t read_tag(natsMsg *msg) {
+    const char *text;
+    uint64_t big_endian;
+    if (natsMsgHeader_Get(msg, EPOCH_HEADER, &text) != NATS_OK ||
+        str_read_hex(str_of(text), &big_endian, sizeof big_endian) != RC_OK)
+        return 0;
+    return be64toh(big_endian);
+}
+
 static void on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg) {
     (void)nc, (void)sub;
     struct bus_link *l = arg;
     int n = natsMsg_GetDataLength(msg);
     struct str payload = {natsMsg_GetData(msg), n > 0 ? (size_t)n : 0};
-    l->events.message(l->events.arg, natsMsg_GetSubject(msg), payload);
+    l->events.message(l->events.arg, natsMsg_GetSubject(msg), payload, read_tag(msg));
     natsMsg_Destroy(msg);
 }
 
@@ -416,8 +437,25 @@ enum rc bus_link_subscribe(struct bus_link *l, const char *subject, struct bus_l
 
 void bus_link_unsubscribe(struct bus_link_sub *sub) { natsSubscription_Destroy(to_nats(sub)); }
 
-enum rc bus_link_publish(struct bus_link *l, const char *subject, struct str payload) {
-    switch ((int)natsConnection_Publish(l->nc, subject, payload.p, (int)payload.n)) {
+static natsStatus publish(natsConnection *nc, const char *subject, struct str payload,
+                          uint64_t epoch_tag) {
+    char digits[EPOCH_DIGITS + 1];
+    natsMsg *msg = NULL;
+    if (epoch_tag == 0 || natsConnection_HasHeaderSupport(nc) != NATS_OK)
+        return natsConnection_Publish(nc, subject, payload.p, (int)payload.n);
+    print_tag(epoch_tag, digits);
+    natsStatus s = natsMsg_Create(&msg, subject, NULL, payload.p, (int)payload.n);
+    if (s == NATS_OK)
+        s = natsMsgHeader_Set(msg, EPOCH_HEADER, digits);
+    if (s == NATS_OK)
+        s = natsConnection_PublishMsg(nc, msg);
+    natsMsg_Destroy(msg);
+    return s;
+}
+
+enum rc bus_link_publish(struct bus_link *l, const char *subject, struct str payload,
+                         uint64_t epoch_tag) {
+    switch ((int)publish(l->nc, subject, payload, epoch_tag)) {
     case NATS_OK:
         return RC_OK;
     case NATS_MAX_PAYLOAD:

@@ -108,10 +108,10 @@ static enum rc fail_late(struct link *l, const char *why) {
     return RC_TIMEOUT;
 }
 
-/* libpq broke it off, or the server did. */
+/* libpq broke it off, or the server did. libpq's sentence is asked for only while connecting: later
+ * on it may begin with what the server said about a statement, which quotes it. */
 static enum rc fail_broken(struct link *l) {
-    fail(l, PQerrorMessage(l->conn));
-    l->timed_out = false;
+    link_refuse(l, l->is_open ? "the connection was cut" : PQerrorMessage(l->conn));
     return RC_UNAVAILABLE;
 }
 
@@ -226,7 +226,7 @@ void link_begin(struct link *l) {
 
 static enum link_step opened(struct link *l) {
     if (PQsetnonblocking(l->conn, 1) != 0 || !PQenterPipelineMode(l->conn)) {
-        fail(l, PQerrorMessage(l->conn));
+        (void)fail_broken(l);
         return LINK_FAILED;
     }
     l->is_open = true;
@@ -350,10 +350,17 @@ static enum rc move_bytes(struct link *l, uint64_t deadline_us) {
     return RC_OK;
 }
 
-/* FATAL and PANIC: the server ends the connection. */
+/* FATAL and PANIC: the server ends the connection, and says why; or libpq has lost it. */
 static bool is_fatal(const PGresult *r) {
     const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
     return !severity || strcmp(severity, "ERROR") != 0;
+}
+
+static enum rc fail_fatal(struct link *l, PGresult *r) {
+    const char *why = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    link_refuse(l, why ? why : "the connection was cut");
+    PQclear(r);
+    return RC_UNAVAILABLE;
 }
 
 /* The next answer, or NULL where libpq marks the end of a statement's answers. What came before the
@@ -369,10 +376,8 @@ static enum rc next(struct link *l, uint64_t deadline_us, PGresult **out) {
     if (!l->is_open)
         return l->timed_out ? RC_TIMEOUT : RC_UNAVAILABLE;
     PGresult *r = PQgetResult(l->conn);
-    if (PQresultStatus(r) == PGRES_FATAL_ERROR && r && is_fatal(r)) {
-        PQclear(r);
-        return fail_broken(l);
-    }
+    if (r && PQresultStatus(r) == PGRES_FATAL_ERROR && is_fatal(r))
+        return fail_fatal(l, r);
     *out = r;
     return RC_OK;
 }
@@ -459,7 +464,7 @@ enum rc link_script(struct link *l, const char *sql, uint32_t within_ms) {
         enum rc rc = next(l, clock_mono_us(l->clock) + us_of(within_ms), &r);
         if (rc != RC_OK)
             return rc;
-        if (PQresultStatus(r) == PGRES_FATAL_ERROR && r) {
+        if (r && PQresultStatus(r) == PGRES_FATAL_ERROR) {
             link_note_error(l, r);
             failed = true;
         }

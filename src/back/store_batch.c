@@ -238,7 +238,7 @@ static enum rc send_posts(struct link *l, const struct entry *e, size_t n, bool 
     return rc;
 }
 
-static struct frame *make_frame(const struct entry *e) {
+static struct frame *make_frame(const struct entry *e, uint64_t epoch_tag) {
     struct str none = {NULL, 0};
     struct row of = {.seq = e->seq,
                      .type = ROW_MESSAGE,
@@ -246,11 +246,14 @@ static struct frame *make_frame(const struct entry *e) {
                      .from = e->sender.n ? e->sender : none,
                      .id = e->id.n ? e->id : none,
                      .envelope = buf_str(&post_of(e)->envelope)};
-    return frame_new(&of);
+    struct frame *f = frame_new(&of);
+    if (f)
+        f->epoch_tag = epoch_tag;
+    return f;
 }
 
-/* (transaction, number, verdict, seq, created_at), and the frames, while the server writes its log
- * to the disk. */
+/* (transaction, number, verdict, seq, created_at, epoch), and the frames, while the server writes
+ * its log to the disk. */
 static bool read_posts(struct entry *e, size_t n, bool may_be_ours, const PGresult *r) {
     if (PQntuples(r) != (int)n)
         return false;
@@ -262,7 +265,7 @@ static bool read_posts(struct entry *e, size_t n, bool may_be_ours, const PGresu
         e[i].seq = (uint64_t)value_get_i64(r, row, 3);
         e[i].created_at_ms = value_get_ms(r, row, 4);
         if (e[i].verdict == IS_NEW || (e[i].verdict == IS_REPEAT && may_be_ours))
-            e[i].frame = make_frame(&e[i]);
+            e[i].frame = make_frame(&e[i], value_get_epoch_tag(r, row, 5));
     }
     return true;
 }

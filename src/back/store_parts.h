@@ -125,6 +125,8 @@ int64_t value_get_i16(const struct pg_result *r, int row, int col);
 char value_get_char(const struct pg_result *r, int row, int col);
 /* timestamptz as milliseconds since 1970. */
 int64_t value_get_ms(const struct pg_result *r, int row, int col);
+/* The tag of an epoch that stands there as text; 0 for NULL. */
+uint64_t value_get_epoch_tag(const struct pg_result *r, int row, int col);
 /* Valid as long as the result. */
 struct str value_get_str(const struct pg_result *r, int row, int col);
 

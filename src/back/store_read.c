@@ -168,10 +168,12 @@ static struct frame *make_frame(const PGresult *r, int row) {
 /* Rows up to the limits of the job; the statement gives a few more than fit at most. */
 static enum rc take_rows(struct store_read *job, const PGresult *r) {
     size_t bytes = 0;
+    uint64_t tag = epoch_tag(&job->page.at.epoch);
     for (int row = 0; row < PQntuples(r) && !PQgetisnull(r, row, 3); row++) {
         struct frame *f = make_frame(r, row);
         if (!f)
             return RC_NO_MEMORY;
+        f->epoch_tag = tag;
         bytes += f->json_n;
         if (bytes > job->max_bytes && row > 0) {
             frame_unref(f);

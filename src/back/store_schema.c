@@ -113,8 +113,8 @@ static enum rc apply(struct link *l, const struct migration *m) {
 /* In a transaction, so that many nodes may start at once: the first applies, the others wait for
  * it (as long as lock_timeout lets them) and find it done. The lock's number is "kez-chat" in
  * ASCII. A schema that an administrator made beforehand is used as it is. */
-static enum rc migrate(struct link *l) {
-    int version = 0, least = 0;
+static enum rc migrate(struct link *l, int *least) {
+    int version = 0;
     enum rc rc = link_script(l,
                              "BEGIN;"
                              "SELECT pg_advisory_xact_lock(7738725870065967476);"
@@ -127,20 +127,21 @@ static enum rc migrate(struct link *l) {
                              " applied_at timestamptz NOT NULL DEFAULT now());",
                              MIGRATE_MS);
     if (rc == RC_OK)
-        rc = read_version(l, &version, &least);
-    for (int v = version; rc == RC_OK && v < STORE_VERSION; v++) {
+        rc = read_version(l, &version, least);
+    for (int v = version; rc == RC_OK && v < STORE_VERSION; v++)
         rc = apply(l, &store_migrations[v]);
-        if (rc == RC_OK)
-            log_info("store schema brought to version %d", store_migrations[v].version);
-    }
-    return rc == RC_OK ? link_script(l, "COMMIT", MIGRATE_MS) : rc;
+    if (rc == RC_OK)
+        rc = link_script(l, "COMMIT", MIGRATE_MS);
+    if (rc == RC_OK && version < STORE_VERSION)
+        log_info("store schema brought from version %d to %d", version, STORE_VERSION);
+    return rc;
 }
 
 static enum rc check_schema(struct link *l, bool is_there, const char **why) {
     int version = 0, least = 0;
     enum rc rc = is_there ? read_version(l, &version, &least) : RC_OK;
     if (rc == RC_OK && version < STORE_VERSION)
-        rc = migrate(l);
+        rc = migrate(l, &least);
     if (rc != RC_OK)
         return rc;
     if (least > STORE_VERSION) {

@@ -17,6 +17,11 @@ const char *const store_sql_names[SQL_COUNT] = {
 #undef X
 };
 
+/* Of the row `told` that has a handle. */
+#define EPOCH_OF_HANDLE                                                                            \
+    "SELECT s.generation || '-' || a.inbox FROM kez.account AS a CROSS JOIN kez.store AS s"        \
+    " WHERE a.handle = told.handle"
+
 const char *const store_sql[SQL_COUNT] = {
     [SQL_begin] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
     [SQL_commit] = "COMMIT",
@@ -32,8 +37,8 @@ const char *const store_sql[SQL_COUNT] = {
 
     /* $1 inboxes, $2 senders, $3 ids, $4 envelopes of the posts, in order. Comes after
      * lock_inboxes in its transaction: this snapshot sees all that was committed to these inboxes,
-     * and nobody can add to them. One row of (transaction, number, verdict, seq, created_at) for
-     * each post. Verdicts: new, repeat, conflict, gone. */
+     * and nobody can add to them. One row of (transaction, number, verdict, seq, created_at,
+     * epoch) for each post. Verdicts: new, repeat, conflict, gone. */
     [SQL_append_rows] =
         "WITH post AS MATERIALIZED ("
         " SELECT p.n, p.inbox, p.sender, p.id, p.envelope, i.head IS NULL AS gone,"
@@ -62,7 +67,8 @@ const char *const store_sql[SQL_COUNT] = {
         " CASE WHEN gone THEN 'g' WHEN old_seq IS NULL THEN 'n' WHEN same THEN 'r' ELSE 'c'"
         "  END::\"char\","
         " coalesce(old_seq, seq),"
-        " coalesce(old_at, statement_timestamp()::timestamptz(3)) FROM post",
+        " coalesce(old_at, statement_timestamp()::timestamptz(3)),"
+        " (SELECT generation FROM kez.store) || '-' || inbox FROM post",
 
     /* $1 sids of the posts, in order. Two posts to one conversation have all inboxes in common and
      * would wait for each other there; here a change that waits too has its turn. (FOR SHARE lets
@@ -128,9 +134,11 @@ const char *const store_sql[SQL_COUNT] = {
         ") SELECT * FROM ("
         " SELECT pg_current_xact_id(), n, verdict,"
         "  coalesce(old_at, statement_timestamp()::timestamptz(3)), NULL::text AS handle,"
-        "  old_seq, NULL::text FROM post"
-        " UNION ALL SELECT NULL, n, NULL, NULL, handle, seq, NULL FROM copy"
-        " UNION ALL SELECT NULL, p.n, NULL, NULL, a.handle, r.seq, NULL FROM post AS p"
+        "  old_seq, NULL::text, NULL::text FROM post"
+        " UNION ALL SELECT NULL, n, NULL, NULL, handle, seq, NULL,"
+        "  (SELECT generation FROM kez.store) || '-' || inbox FROM copy"
+        " UNION ALL SELECT NULL, p.n, NULL, NULL, a.handle, r.seq, NULL,"
+        "  (SELECT generation FROM kez.store) || '-' || r.inbox FROM post AS p"
         "  JOIN kez.inbox_row AS r ON r.letter = p.old JOIN kez.account AS a ON a.inbox = r.inbox"
         "  WHERE p.verdict = 'r' AND $7::bigint = 1"
         ") AS told ORDER BY n, handle IS NOT NULL",
@@ -139,16 +147,16 @@ const char *const store_sql[SQL_COUNT] = {
      * most, $6 1: an earlier attempt may have been committed. Rows as above; with body where the
      * verdict needs one. */
     [SQL_make_conversation] =
-        "SELECT pg_current_xact_id(), 1::bigint, verdict, created_at, handle, seq, body"
-        " FROM kez.make_conversation_2("
-        " $1::bigint, $2::text, $3::text, $4::text[], $5::bigint, $6::bigint = 1)",
+        "SELECT pg_current_xact_id(), 1::bigint, verdict, created_at, handle, seq, body, "
+        "(" EPOCH_OF_HANDLE ") FROM kez.make_conversation_2("
+        " $1::bigint, $2::text, $3::text, $4::text[], $5::bigint, $6::bigint = 1) AS told",
 
     /* $1 caller's inbox, $2 sid, $3 version seen, $4 title, $5 handles to add, $6 to remove (each
      * NULL for none), $7 participants at most. The same rows. */
     [SQL_change_conversation] =
-        "SELECT pg_current_xact_id(), 1::bigint, verdict, created_at, handle, seq, body"
-        " FROM kez.change_conversation_2("
-        " $1::bigint, $2::text, $3::bigint, $4::text, $5::text[], $6::text[], $7::bigint)",
+        "SELECT pg_current_xact_id(), 1::bigint, verdict, created_at, handle, seq, body, "
+        "(" EPOCH_OF_HANDLE ") FROM kez.change_conversation_2("
+        " $1::bigint, $2::text, $3::bigint, $4::text, $5::text[], $6::text[], $7::bigint) AS told",
 
     /* $1 caller's inbox, $2 sid. */
     [SQL_show_conversation] =

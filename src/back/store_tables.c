@@ -104,7 +104,7 @@ static const char tables_2[] =
     " place bigint NOT NULL,"
     " handle text COLLATE \"C\" NOT NULL,"
     " PRIMARY KEY (sid, inbox));"
-    "CREATE INDEX participant_inbox ON kez.participant (inbox);"
+    "CREATE UNIQUE INDEX participant_inbox ON kez.participant (inbox, sid);"
 
     /* The conversation as protocol, section 6, has it; NULL when there is none. */
     "CREATE FUNCTION kez.conversation_json_2(its_sid text) RETURNS text LANGUAGE sql STABLE AS $$"

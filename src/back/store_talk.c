@@ -21,7 +21,7 @@
 enum { TALK_ROWS_MAX = 2048 };
 static_assert(TALK_ROWS_MAX >= (int)PARTICIPANTS_MAX, "a post must fit");
 
-enum column { XACT, NUMBER, VERDICT, CREATED_AT, HANDLE, SEQ, BODY };
+enum column { XACT, NUMBER, VERDICT, CREATED_AT, HANDLE, SEQ, BODY, EPOCH };
 
 uint64_t store_scope_of(const struct sid *sid) { return hash_str(str_of(sid->text)); }
 
@@ -59,6 +59,8 @@ static void tell_row(struct store *s, const PGresult *r, int row, const struct r
     put_handle(&to, value_get_str(r, row, HANDLE));
     one.seq = (uint64_t)value_get_i64(r, row, SEQ);
     struct frame *f = frame_new(&one);
+    if (f)
+        f->epoch_tag = value_get_epoch_tag(r, row, EPOCH);
     if (f)
         s->events.row(s->events.arg, &to, f);
     frame_unref(f);

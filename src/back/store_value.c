@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include <stdio.h>
+
 #include <libpq-fe.h>
 
 #include "store_parts.h"
@@ -85,4 +87,10 @@ struct str value_get_str(const PGresult *r, int row, int col) {
     if (PQgetisnull(r, row, col))
         return (struct str){NULL, 0};
     return (struct str){PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col)};
+}
+
+uint64_t value_get_epoch_tag(const PGresult *r, int row, int col) {
+    struct epoch epoch = {""};
+    (void)snprintf(epoch.text, sizeof epoch.text, "%.*s", STR_ARG(value_get_str(r, row, col)));
+    return epoch_tag(&epoch);
 }

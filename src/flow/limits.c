@@ -10,7 +10,7 @@
 static bool allow(struct quota *quota, uint64_t key, struct flow *flow, struct exchange *ex,
                   enum step *answer) {
     uint32_t retry_s = 0;
-    if (ex->client_exempt || quota_take(quota, key, clock_mono_ms(flow->clock), &retry_s) == RC_OK)
+    if (quota_take(quota, key, clock_mono_ms(flow->clock), &retry_s) == RC_OK)
         return true;
     stats_add(rate_limited, 1);
     ex->retry_after_s = retry_s;
@@ -20,7 +20,7 @@ static bool allow(struct quota *quota, uint64_t key, struct flow *flow, struct e
 
 bool limits_allow_client(struct quota *quota, struct flow *flow, struct exchange *ex,
                          enum step *answer) {
-    return allow(quota, ex->client, flow, ex, answer);
+    return ex->client_exempt || allow(quota, ex->client, flow, ex, answer);
 }
 
 bool limits_allow_caller(struct quota *quota, struct flow *flow, struct exchange *ex,

@@ -75,7 +75,8 @@ static ssize_t io_send(void *arg, int fd, struct iovec *iov, int n) {
 static int io_add(void *arg, int fd, uint64_t id) {
     struct loop *l = arg;
     int on = 1;
-    unsigned timeout_ms = l->stall_ms;
+    /* Later than the shard's own look at stalled streams, which says why it closes one. */
+    unsigned timeout_ms = l->stall_ms + l->stall_ms / 4;
     /* Best effort: a socket that refuses (a UNIX one) is served all the same. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);

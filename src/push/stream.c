@@ -277,7 +277,14 @@ void stream_page(struct shard *sh, struct stream *s, struct read_job *job) {
         read_on(sh, s);
         return;
     }
+    bool starts_here = s->from_now;
     if (!check_continuity(sh, s, &page->at) || take_rows(sh, s, page) != RC_OK) {
+        stream_end(sh, s, END_ERROR);
+        return;
+    }
+    /* A stream without a cursor has nothing to catch up with, and must name its start before any
+     * row. */
+    if (starts_here && s->position == page->at.head && !say_ready(sh, s, &page->at)) {
         stream_end(sh, s, END_ERROR);
         return;
     }

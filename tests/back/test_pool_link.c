@@ -248,9 +248,22 @@ static void a_server_that_hangs_up_is_noticed(void **state) {
     assert_string_equal(link_note(idle), "");
     assert_int_equal(link_collect(busy, 1, r), RC_UNAVAILABLE);
     assert_false(link_timed_out(busy));
-    assert_true(strlen(link_why(busy)) > 0);
+    assert_non_null(strstr(link_why(busy), "terminating connection"));
     link_free(idle);
     link_free(busy);
+}
+
+static void what_the_server_said_about_a_statement_is_not_kept(void **state) {
+    (void)state;
+    struct link *l = opened(TIMEOUT_MS);
+    assert_int_equal(link_script(l, "SELECT sesame", TIMEOUT_MS), RC_IO);
+    postgres_exec(pg, "link",
+                  "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                  " WHERE application_name = 'a test'");
+    assert_true(proc_poll(is_dead, l, TIMEOUT_MS));
+    assert_true(strlen(link_why(l)) > 0);
+    assert_null(strstr(link_why(l), "sesame"));
+    link_free(l);
 }
 
 int main(void) {
@@ -265,6 +278,7 @@ int main(void) {
         cmocka_unit_test(large_pipelines_do_not_get_stuck),
         cmocka_unit_test(an_answer_that_is_late_ends_the_connection),
         cmocka_unit_test(a_server_that_hangs_up_is_noticed),
+        cmocka_unit_test(what_the_server_said_about_a_statement_is_not_kept),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "back/pool_link.h"
+#include "core/stats.h"
 #include "support/asker.h"
 #include "support/postgres.h"
 #include "support/proc.h"
@@ -157,6 +158,34 @@ static void a_frozen_server_times_out_and_nothing_is_doubled(void **state) {
         asker_post_free(posts[i]);
     }
     assert_sql("SELECT count(*) FROM kez.inbox_row WHERE id IS NOT NULL", "20");
+}
+
+static bool errors_rose(void *arg) {
+    const int64_t *before = arg;
+    return atomic_load(&stats.store_errors) > *before;
+}
+
+/* What was sent before is still in the server's ear when it wakes: it may come to pass after all.
+ */
+static void a_server_that_wakes_while_the_outcome_is_settled_stores_nothing_twice(void **state) {
+    (void)state;
+    for (unsigned named = 0; named < 2; named++) {
+        struct user user = asker_user(asker, next_user++);
+        struct store_post *p = asker_post_new(&user, NULL, named ? "id" : "", "{}");
+        postgres_freeze(pg);
+        int64_t errors = atomic_load(&stats.store_errors);
+        assert_int_equal(asker_begin(asker, &p->job), RC_OK);
+        assert_true(proc_poll(errors_rose, &errors, SOON_MS));
+        postgres_thaw(pg);
+        enum rc rc = asker_wait(&p->job);
+        if (named)
+            assert_true(rc == RC_OK || rc == RC_REPEAT);
+        else
+            assert_int_equal(rc, RC_UNKNOWN_OUTCOME);
+        asker_wait_up(asker, true, UP_MS);
+        assert_true(asker_head(asker, user.inbox).head <= 1);
+        asker_post_free(p);
+    }
 }
 
 static void a_frozen_server_is_noticed_by_an_idle_store(void **state) {
@@ -503,6 +532,7 @@ int main(void) {
         cmocka_unit_test(a_halted_server_is_noticed_jobs_are_refused_at_once_and_it_heals),
         cmocka_unit_test(a_store_starts_without_a_server_and_waits_for_it),
         cmocka_unit_test(a_frozen_server_times_out_and_nothing_is_doubled),
+        cmocka_unit_test(a_server_that_wakes_while_the_outcome_is_settled_stores_nothing_twice),
         cmocka_unit_test(a_frozen_server_is_noticed_by_an_idle_store),
         cmocka_unit_test(a_full_queue_is_an_answer),
         cmocka_unit_test(stopping_answers_all_that_was_submitted),

@@ -216,7 +216,6 @@ const cases = {
     await a.open('Notes to yourself', third);
     await a.sees('still here', third);
     await poll('still one stream', async () => (await stack.streams(0)) <= before);
-    await third.getByRole('button', { name: 'Back' }).click().catch(() => undefined);
     await second.getByRole('button', { name: 'Lock', exact: true }).click();
     await third.getByText(`@${a.name} is locked`).waitFor();
   },

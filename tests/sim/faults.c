@@ -290,7 +290,7 @@ static void draw_config(struct world *w) {
 void faults_draw_knobs(struct world *w) {
     struct knobs *k = &w->knobs;
     k->is_gentle = rng_permille(&w->rng, 300);
-    k->is_prompt = k->is_gentle || rng_permille(&w->rng, 250);
+    k->is_prompt = k->is_gentle || rng_permille(&w->rng, 400);
     k->nodes = (unsigned)rng_between(&w->rng, 1, NODES_MAX);
     k->shards = (unsigned)rng_between(&w->rng, 1, SHARDS_MAX);
     k->inboxes = (unsigned)rng_between(&w->rng, 1, INBOXES_MAX);

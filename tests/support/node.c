@@ -29,39 +29,38 @@ struct node {
 
 /* ---- the process ---- */
 
+/* Appends flags up to the NULL; how many there are then. */
+static size_t append(const char *argv[ARGS_MAX], size_t argc, const char *const *flags) {
+    for (size_t i = 0; flags && flags[i] && argc + 1 < ARGS_MAX; i++)
+        argv[argc++] = flags[i];
+    return argc;
+}
+
 static void run(struct node *n) {
-    const char *argv[ARGS_MAX] = {
-        n->setup.program,
-        "--bind",
-        n->bind,
-        "--admin-bind",
-        n->admin_bind,
-        "--server",
-        NODE_SERVER,
-        "--database-url",
-        n->setup.database_url,
-        "--limit-register",
-        "0",
-        "--limit-posts-unsigned",
-        "0",
-        "--limit-posts-signed",
-        "0",
-        "--limit-stream-opens",
-        "0",
-        "--http-threads",
-        "2",
-        "--push-threads",
-        "2",
-    };
-    size_t argc = 0;
-    while (argv[argc])
-        argc++;
-    if (n->setup.nats_url) {
-        argv[argc++] = "--nats-url";
-        argv[argc++] = n->setup.nats_url;
-    }
-    for (size_t i = 0; n->setup.flags && n->setup.flags[i] && i < NODE_FLAGS_MAX; i++)
-        argv[argc++] = n->setup.flags[i];
+    const char *argv[ARGS_MAX] = {n->setup.program, "--bind", n->bind, "--admin-bind",
+                                  n->admin_bind};
+    const char *const usual[] = {"--server",
+                                 NODE_SERVER,
+                                 "--database-url",
+                                 n->setup.database_url,
+                                 "--limit-register",
+                                 "0",
+                                 "--limit-posts-unsigned",
+                                 "0",
+                                 "--limit-posts-signed",
+                                 "0",
+                                 "--limit-stream-opens",
+                                 "0",
+                                 "--http-threads",
+                                 "2",
+                                 "--push-threads",
+                                 "2",
+                                 NULL};
+    const char *const config[] = {"--config", n->setup.config, NULL};
+    const char *const nats[] = {"--nats-url", n->setup.nats_url, NULL};
+    size_t argc = append(argv, 5, n->setup.config ? config : usual);
+    argc = append(argv, argc, n->setup.nats_url ? nats : NULL);
+    (void)append(argv, argc, n->setup.flags);
     n->proc = proc_start(argv, n->log_path, NULL);
 }
 

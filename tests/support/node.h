@@ -20,6 +20,7 @@ struct node_setup {
     const char *database_url;
     const char *nats_url;     /* NULL: none */
     const char *const *flags; /* NULL: none; ends with NULL */
+    const char *config;       /* a file of settings in place of all but the addresses; NULL: none */
 };
 
 struct node;

@@ -18,7 +18,7 @@
 #include "integration/faults/readers.h"
 #include "support/proc.h"
 
-enum { SIGNED_POSTERS = 2, END_MS = 120000, BODY_MAX = 4096 };
+enum { SIGNED_POSTERS = 2, END_MS = 60000, BODY_MAX = 4096 };
 
 struct crowd {
     struct ledger *ledger;

@@ -68,13 +68,14 @@ static void open_stream(struct reader *r) {
 
 /* The poster and its count, from the row's id. */
 static bool read_id(const struct sse_event *e, unsigned *poster, unsigned *n) {
-    struct str head, rest, id = str_of(sse_text(e, "id"));
+    struct str head, rest, id;
     uint64_t p, count;
     if (strcmp(sse_text(e, "type"), "conversation.updated") == 0) {
         *poster = LEDGER_UPDATES;
         *n = 1; /* it is made and never changed */
         return true;
     }
+    id = str_of(sse_text(e, "id"));
     if (id.n == 0 || id.p[0] != 'p' || !str_cut(str_from(id, 1), '-', &head, &rest) ||
         str_read_u64(head, LEDGER_POSTERS - 1, &p) != RC_OK ||
         str_read_u64(rest, UINT32_MAX, &count) != RC_OK)

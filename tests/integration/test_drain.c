@@ -1,0 +1,381 @@
+/* tests/integration/test_drain.c -- a node that is told to end, once or twice, or to read its
+ * settings again.
+ *
+ * Source: protocol, section 9; app/reload.h.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/proc.h"
+#include "support/site.h"
+
+enum { END_MS = 60000, EVENT_MS = 20000, TEXT_MAX = 1 << 16 };
+
+static struct site site;
+
+static int start(void **state) {
+    (void)state;
+    site_start(&site, BUILD_DIR "/kez-chat-server", 0, NULL);
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    site_stop(&site);
+    return 0;
+}
+
+static uint64_t now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static struct signer fresh(struct node *n, const char *handle) {
+    struct signer s;
+    signer_init(&s, handle);
+    node_register(n, &s);
+    return s;
+}
+
+static void expect_orderly_end(struct node *n) {
+    int status = node_wait(n, END_MS);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int admin_status(struct node *n, const char *path) {
+    struct http_client *c = http_client_new(node_admin_port(n));
+    struct http_reply r;
+    http_ask(c, "GET", str_of(path), STR(""), STR(""), &r);
+    int status = r.status;
+    http_reply_done(&r);
+    http_client_free(c);
+    return status;
+}
+
+/* ---- SIGTERM ---- */
+
+enum { STREAMS = 48, DRAIN_S = 5 };
+
+/* Takes what came; true when the stream has ended, in order, after one drain event. */
+static bool has_drained(struct sse_reader *r, uint64_t *retry_ms) {
+    (void)sse_pump(r);
+    if (r->fd >= 0)
+        return false;
+    struct sse_event *e = sse_next(r, 0);
+    assert_non_null(e);
+    assert_string_equal(e->type, "drain");
+    *retry_ms = sse_number(e, "retry_ms");
+    assert_int_equal(*retry_ms, r->retry_ms);
+    sse_event_free(e);
+    assert_null(sse_next(r, 0));
+    assert_true(r->has_ended);
+    return true;
+}
+
+static void drains_are_spread_over_the_drain_time(void **state) {
+    (void)state;
+    static const char *const flags[] = {"--drain-time", "5", "--drain-retry", "1000", NULL};
+    struct node *n = site_node(&site, flags);
+    static struct signer users[STREAMS];
+    static struct sse_reader streams[STREAMS];
+    bool has_ended[STREAMS] = {false};
+    unsigned ends[DRAIN_S] = {0}, ended = 0;
+    uint64_t least = UINT64_MAX, most = 0;
+    for (unsigned i = 0; i < STREAMS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "spread%u", i);
+        users[i] = fresh(n, name);
+        node_open(n, &users[i], "", &streams[i]);
+        (void)node_expect_ready(&streams[i]);
+    }
+    uint64_t began = now_ms();
+    node_signal(n, SIGTERM);
+    while (ended < STREAMS) {
+        uint64_t passed = now_ms() - began, retry_ms = 0;
+        if (passed > END_MS)
+            fail_msg("%u of %d streams have ended", ended, STREAMS);
+        for (unsigned i = 0; i < STREAMS; i++) {
+            if (has_ended[i] || !has_drained(&streams[i], &retry_ms))
+                continue;
+            has_ended[i] = true;
+            ended++;
+            ends[passed / 1000 < DRAIN_S ? passed / 1000 : DRAIN_S - 1]++;
+            least = retry_ms < least ? retry_ms : least;
+            most = retry_ms > most ? retry_ms : most;
+            sse_done(&streams[i]);
+        }
+    }
+    /* None of the first four seconds has all the work, and none is idle. */
+    for (unsigned s = 0; s + 1 < DRAIN_S; s++)
+        if (ends[s] == 0 || ends[s] > STREAMS / 2)
+            fail_msg("%u of %d streams ended in second %u", ends[s], STREAMS, s);
+    assert_true(least >= 500 && most <= 1500 && most - least >= 200);
+    expect_orderly_end(n);
+    node_stop(n);
+}
+
+static void a_draining_node_refuses_streams_and_takes_posts(void **state) {
+    (void)state;
+    static const char *const flags[] = {"--drain-time", "5", NULL};
+    struct node *n = site_node(&site, flags);
+    struct signer s = fresh(n, "draining");
+    struct sse_reader open[2];
+    struct http_reply r;
+    struct buf headers;
+    struct http_client *c = http_client_new(node_port(n));
+    buf_init(&headers, TEXT_MAX);
+    signer_put_stream(&s, &headers, s.handle.text);
+    for (int i = 0; i < 2; i++) { /* one goes at once, one stays for a while */
+        node_open(n, &s, "", &open[i]);
+        (void)node_expect_ready(&open[i]);
+    }
+    assert_int_equal(admin_status(n, "/readyz"), 200);
+    node_signal(n, SIGTERM);
+    assert_true(node_gets_ready(n, false));
+    assert_int_equal(admin_status(n, "/readyz"), 503);
+    assert_int_equal(admin_status(n, "/livez"), 200);
+    http_expect(c,
+                &(struct http_case){"a stream", "GET", "/v1/inbox/draining/stream",
+                                    buf_cstr(&headers), NULL, 503, "unavailable"},
+                &r);
+    assert_false(str_is_absent(http_header(&r, "Retry-After")));
+    http_reply_done(&r);
+    assert_int_equal(node_post(n, "draining", NULL, "{}"), 1);
+    expect_orderly_end(n);
+    for (int i = 0; i < 2; i++)
+        sse_done(&open[i]);
+    http_client_free(c);
+    buf_done(&headers);
+    node_stop(n);
+}
+
+static void a_post_in_flight_is_answered(void **state) {
+    (void)state;
+    static const char *const flags[] = {"--drain-time", "1", NULL};
+    struct node *n = site_node(&site, flags);
+    struct signer s = fresh(n, "inflight");
+    struct http_client *c = http_client_new(node_port(n));
+    struct http_reply r;
+    assert_int_equal(node_post(n, "inflight", NULL, "{}"), 1); /* the handle is known now */
+    double before = node_metric(n, "kez_connections");
+    postgres_freeze(site.pg);
+    assert_true(
+        http_send_raw(c, STR("POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 45\r\n\r\n"
+                             "{\"to\":\"inflight\",\"id\":\"late\",\"envelope\":{}}  ")));
+    assert_true(node_metric_becomes(n, "kez_connections", before + 1));
+    node_signal(n, SIGTERM);
+    assert_true(node_gets_ready(n, false));
+    postgres_thaw(site.pg);
+    assert_true(http_receive(c, false, &r));
+    assert_int_equal(r.status, 201);
+    assert_int_equal(http_number(&r, "seq"), 2);
+    http_reply_done(&r);
+    expect_orderly_end(n);
+    http_client_free(c);
+    node_stop(n);
+    (void)s;
+}
+
+static void a_second_signal_ends_it_at_once(void **state) {
+    (void)state;
+    static const char *const flags[] = {"--drain-time", "3600", NULL};
+    static const int signals[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct node *n = site_node(&site, flags);
+        struct signer s = fresh(n, "impatient");
+        struct sse_reader r[8];
+        for (size_t k = 0; k < 8; k++) {
+            node_open(n, &s, "", &r[k]);
+            (void)node_expect_ready(&r[k]);
+        }
+        node_signal(n, SIGTERM);
+        assert_true(node_gets_ready(n, false));
+        node_signal(n, SIGHUP); /* too late to read settings, and no reason to end */
+        assert_int_equal(admin_status(n, "/livez"), 200);
+        node_signal(n, signals[i]);
+        int status = node_wait(n, END_MS);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 1);
+        for (size_t k = 0; k < 8; k++)
+            sse_done(&r[k]);
+        node_stop(n);
+    }
+}
+
+/* ---- SIGHUP ---- */
+
+struct reloading {
+    struct node *node;
+    char path[300];
+};
+
+static void write_settings(const struct reloading *r, const char *more) {
+    FILE *file = fopen(r->path, "we");
+    assert_non_null(file);
+    assert_true(fprintf(file, "server = " NODE_SERVER "\ndatabase-url = %s\nlimit-register = 0\n%s",
+                        postgres_url(site.pg, "reloads"), more) > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void start_with(struct reloading *r, const char *more, const char *const *flags) {
+    (void)snprintf(r->path, sizeof r->path, "%s/kez.conf", proc_temp_dir(NULL));
+    write_settings(r, more);
+    r->node = node_start(
+        &(struct node_setup){.program = site.program, .config = r->path, .flags = flags});
+}
+
+struct line {
+    struct node *node;
+    const char *text;
+    unsigned times;
+};
+
+static bool is_in_log(void *arg) {
+    const struct line *l = arg;
+    char *log = node_log(l->node);
+    unsigned n = 0;
+    for (const char *at = log; (at = strstr(at, l->text)) != NULL; at++)
+        n++;
+    free(log);
+    return n >= l->times;
+}
+
+static void expect_line(struct node *n, const char *text, unsigned times) {
+    if (!proc_poll(is_in_log, &(struct line){n, text, times}, EVENT_MS))
+        fail_msg("the log does not say \"%s\" %u times", text, times);
+}
+
+static void hang_up(const struct reloading *r, const char *more, unsigned times) {
+    write_settings(r, more);
+    node_signal(r->node, SIGHUP);
+    expect_line(r->node, "node has read its settings again", times);
+}
+
+/* The status of one post, unsigned or signed by `s`. */
+static int post_status(struct node *n, const struct signer *s, const char *id) {
+    struct http_client *c = http_client_new(node_port(n));
+    struct http_reply r;
+    struct buf headers;
+    char body[128];
+    (void)snprintf(body, sizeof body, "{\"to\":\"reloaded\",\"id\":\"%s\",\"envelope\":{}}", id);
+    buf_init(&headers, TEXT_MAX);
+    if (s)
+        signer_put_request(s, &headers, "POST", NODE_SERVER, STR("/v1/messages"), str_of(body));
+    http_ask(c, "POST", STR("/v1/messages"), buf_str(&headers), str_of(body), &r);
+    int status = r.status;
+    http_reply_done(&r);
+    buf_done(&headers);
+    http_client_free(c);
+    return status;
+}
+
+static void rates_and_switches_are_read_again(void **state) {
+    (void)state;
+    struct reloading r;
+    start_with(&r, "limit-posts-unsigned = 0\n", NULL);
+    struct signer s = fresh(r.node, "reloaded");
+    assert_int_equal(post_status(r.node, NULL, "u1"), 201);
+    assert_int_equal(post_status(r.node, NULL, "u2"), 201);
+
+    hang_up(&r, "limit-posts-unsigned = 1\nlimit-posts-signed = 2\n", 1);
+    assert_int_equal(post_status(r.node, NULL, "u3"), 201);
+    assert_int_equal(post_status(r.node, NULL, "u4"), 429);
+    assert_int_equal(post_status(r.node, &s, "s1"), 201);
+    assert_int_equal(post_status(r.node, &s, "s2"), 201);
+    assert_int_equal(post_status(r.node, &s, "s3"), 429);
+
+    hang_up(&r, "limit-posts-unsigned = 0\nrequire-signed-posts = yes\nlog-level = info\n", 2);
+    assert_int_equal(post_status(r.node, NULL, "u5"), 400);
+    assert_int_equal(post_status(r.node, &s, "s4"), 201); /* 600 again */
+
+    hang_up(&r, "limit-posts-unsigned = 0\nlimit-stream-opens = 1\n", 3);
+    assert_int_equal(post_status(r.node, NULL, "u6"), 201);
+    struct sse_reader one, two;
+    struct buf headers;
+    node_open(r.node, &s, "", &one);
+    sse_init(&two);
+    buf_init(&headers, TEXT_MAX);
+    signer_put_stream(&s, &headers, "reloaded");
+    assert_true(
+        sse_send(&two, node_port(r.node), STR("/v1/inbox/reloaded/stream"), buf_str(&headers)));
+    assert_int_equal(sse_await_head(&two), 429);
+    buf_done(&headers);
+    sse_done(&one);
+    sse_done(&two);
+    node_stop(r.node);
+}
+
+static void the_log_level_and_the_drain_time_are_read_again(void **state) {
+    (void)state;
+    struct reloading r;
+    start_with(&r, "drain-time = 3600\n", NULL);
+    struct signer s = fresh(r.node, "reloaded");
+    struct sse_reader stream;
+    hang_up(&r, "drain-time = 0\n", 1);
+    /* From warn on nobody says that settings were read; that the level holds is seen by this. */
+    write_settings(&r, "drain-time = 0\nlog-level = error\n");
+    node_signal(r.node, SIGHUP);
+    write_settings(&r, "drain-time = nonsense\n");
+    node_signal(r.node, SIGHUP);
+    expect_line(r.node, "node keeps its settings: ", 1);
+    expect_line(r.node, "kez.conf, line 4: drain-time", 1);
+    node_open(r.node, &s, "", &stream);
+    (void)node_expect_ready(&stream);
+    node_signal(r.node, SIGTERM);
+    expect_orderly_end(r.node); /* not after an hour */
+    char *log = node_log(r.node);
+    assert_null(strstr(log, "node drains")); /* which is said at info */
+    free(log);
+    sse_done(&stream);
+    node_stop(r.node);
+}
+
+static void what_is_wrong_or_set_nearer_changes_nothing(void **state) {
+    (void)state;
+    static const char *const flags[] = {"--limit-posts-unsigned", "2", NULL};
+    struct reloading r;
+    start_with(&r, "limit-posts-unsigned = 100\n", flags);
+    (void)fresh(r.node, "reloaded");
+    hang_up(&r, "limit-posts-unsigned = 0\nkeep-alive = 7000\nstore-batch = 7\n", 1);
+    expect_line(r.node, "keeps some settings until it is restarted", 1);
+    expect_line(r.node, "store-batch", 1);
+    assert_int_equal(post_status(r.node, NULL, "w1"), 201);
+    assert_int_equal(post_status(r.node, NULL, "w2"), 201);
+    assert_int_equal(post_status(r.node, NULL, "w3"), 429); /* the flag wins, as at the start */
+
+    write_settings(&r, "require-signed-posts = yes\nno-such-setting = 1\n");
+    node_signal(r.node, SIGHUP);
+    expect_line(r.node, "node keeps its settings: ", 1);
+    assert_int_equal(post_status(r.node, NULL, "w4"), 429); /* and not 400 */
+    assert_int_equal(unlink(r.path), 0);
+    node_signal(r.node, SIGHUP);
+    expect_line(r.node, "node keeps its settings: ", 2);
+    assert_int_equal(admin_status(r.node, "/readyz"), 200);
+    node_stop(r.node);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(drains_are_spread_over_the_drain_time),
+        cmocka_unit_test(a_draining_node_refuses_streams_and_takes_posts),
+        cmocka_unit_test(a_post_in_flight_is_answered),
+        cmocka_unit_test(a_second_signal_ends_it_at_once),
+        cmocka_unit_test(rates_and_switches_are_read_again),
+        cmocka_unit_test(the_log_level_and_the_drain_time_are_read_again),
+        cmocka_unit_test(what_is_wrong_or_set_nearer_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
