@@ -51,6 +51,8 @@ struct config {
     const char *server;     /* this server's name: host or host:port */
     const char *sig_server; /* base URL without a trailing slash */
     bool require_signed_posts;
+    enum registration_mode registration;
+    const char *registration_token_file;
     enum log_level log_level;
     enum config_timeline on_timeline_change; /* store.keep_epoch_on_timeline_change says it, too */
     uint32_t drain_time_s;
@@ -61,7 +63,9 @@ struct config {
     uint32_t posts_unsigned_per_minute; /* of one address */
     uint32_t posts_signed_per_minute;   /* of one sender */
     uint32_t stream_opens_per_minute;   /* of one handle */
-    uint32_t quota_keys;                /* addresses, senders or handles remembered by each quota */
+    uint32_t stream_opens_address_per_minute;
+    uint32_t failures_per_minute; /* failed signatures and tokens, of one address */
+    uint32_t quota_keys;          /* addresses, senders or handles remembered by each quota */
 
     const char *database_url_file; /* store.url was read from it, unless that was given nearer */
     const char *nats_url_file;     /* likewise */

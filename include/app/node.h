@@ -14,8 +14,9 @@
  * own: the bus (news, interests, letters) and the store (its pools); those parts take none.
  *
  * Start: directory and quotas, shards, bus, store, listeners; from below, so that whoever calls
- * finds somebody. Stop: streams drained, listeners, store, bus, shards: a request is answered
- * before the store goes, a read comes back before its shard goes.
+ * finds somebody. Stop: streams drained, listeners, the shards' threads, store, bus, shards: a
+ * request is answered before the store goes, a shard asks nothing of a store or bus that has gone,
+ * and a read comes back before its shard goes.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef APP_NODE_H

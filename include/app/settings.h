@@ -71,6 +71,8 @@ bool settings_is_server_name(struct str text);
 bool settings_is_http_url(struct str text);
 /* What a Unix socket can be bound to. */
 bool settings_is_socket_path(struct str text);
+/* "192.0.2.0/24,2001:db8::/32,192.0.2.1". */
+bool settings_is_networks(struct str text);
 /* "UID,UID": numbers. */
 bool settings_is_user_ids(struct str text);
 /* A PostgreSQL URI or a list of keyword=value. */

@@ -28,7 +28,7 @@ MUST_CHECK enum rc quota_set_rate(struct quota *q, uint32_t per_minute);
  * RC_RATE_LIMITED: there is none; *retry_s is the whole seconds (>= 1) until there is. */
 MUST_CHECK enum rc quota_take(struct quota *q, uint64_t key, uint64_t now_ms, uint32_t *retry_s);
 /* Tokens in a minute; 0: no limit. */
-uint32_t quota_rate(struct quota *q);
+uint32_t quota_per_minute(const struct quota *q);
 /* What is left of the bucket, without taking: whole tokens; UINT32_MAX when there is no limit. */
 uint32_t quota_left(struct quota *q, uint64_t key, uint64_t now_ms);
 

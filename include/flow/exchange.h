@@ -58,17 +58,24 @@ union exchange_job {
     struct conversation_post utter;
 };
 
+/* A rate limit as its caller finds it. */
+struct rate {
+    uint32_t per_minute; /* 0: none was asked */
+    uint32_t left;       /* of that many */
+    uint32_t reset_s;    /* until there is one more */
+};
+
 struct exchange {
     /* The question; http fills it before the first step. */
     enum method method;
     const struct target *target;
     struct str arg; /* the variable segment of the route, decoded; absent when it has none */
-    struct str auth, auth_handle, public_key,
-        last_event_id; /* header values; absent if not there */
+    struct str auth, auth_handle, public_key, last_event_id,
+        authorization; /* header values; absent if not there */
     struct str body;
-    uint64_t client;     /* hash of the client's address (IPv6: its /64) */
+    uint64_t client;     /* key of the client's address (IPv6: its /64); 0: none */
     bool client_trusted; /* a router on the events socket that vouches for whom it names */
-    bool client_exempt;  /* loopback: no rate limits by address */
+    bool client_exempt;  /* loopback, or a Unix socket: no limits by address or sender */
     int64_t now_ms;      /* wall clock when the head was read */
 
     /* The story's memory between steps; the story that sets it knows what is in it. */
@@ -92,6 +99,8 @@ struct exchange {
     const char *content_type; /* static */
     struct buf out;
     uint32_t retry_after_s; /* 0: no such header */
+    struct rate rate;       /* the tightest limit that was asked */
+    const char *challenge;  /* static; WWW-Authenticate of a 401, or NULL */
     const char *allow;      /* static; for 405 and OPTIONS */
     bool is_stream;         /* 200 and text/event-stream: a place is reserved for `open` */
     struct push_open open;

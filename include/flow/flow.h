@@ -14,15 +14,27 @@
 #include "core/quota.h"
 #include "flow/exchange.h"
 
+/* Who may register a handle. */
+enum registration_mode {
+    REGISTRATION_OPEN,
+    REGISTRATION_TOKEN, /* who has the operator's token */
+    REGISTRATION_CLOSED,
+};
+
 /* What the stories work with; filled by node.c, borrowed. */
 struct flow {
     struct str server;     /* this server's name */
     struct str sig_server; /* base URL of the sigchain server, without a trailing slash */
     atomic_bool require_signed_posts; /* the one that may change meanwhile */
+    enum registration_mode registration;
+    struct str registration_token; /* of REGISTRATION_TOKEN */
     struct store *store;
     struct directory *directory;
     struct push *push;
-    struct quota *register_quota, *unsigned_quota, *signed_quota, *stream_quota;
+    struct quota *register_quota, *unsigned_quota; /* by client's address */
+    struct quota *opens_quota, *failures_quota;    /* likewise: streams opened, 401s */
+    struct quota *signed_quota;                    /* by sender */
+    struct quota *stream_quota;                    /* by handle: streams opened */
     const struct clock *clock;
 };
 

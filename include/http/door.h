@@ -5,7 +5,8 @@
  * socket, and the loser aborts the process: about one time in 2,500 under load, in 0.9.75 and in
  * 1.0.1.) The same thread sweeps the guard and reads the leftovers.
  *
- * At the limit of connections nothing is accepted: the rest waits in the kernel's backlog.
+ * At the limit of connections nothing is accepted: the rest waits in the kernel's backlog. One too
+ * many from the same address is accepted and told so, and does not keep others waiting.
  *
  * Threads: start, close and stop by main; the door has one of its own.
  *
@@ -16,6 +17,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/rc.h"
@@ -26,6 +28,8 @@
 
 struct MHD_Daemon;
 struct http_server;
+struct networks;
+struct tally;
 
 /* One http thread. */
 struct worker {
@@ -43,7 +47,10 @@ struct gate {
     struct worker *workers;
     unsigned worker_count;
     uint32_t max_open;
-    uint64_t held_until_ms; /* out of descriptors or memory: not asked before */
+    struct tally *by_address;       /* connections of each client's address; NULL: not counted */
+    const struct networks *trusted; /* proxies that may have any number */
+    struct str refusal;             /* the answer for one too many */
+    uint64_t held_until_ms;         /* out of descriptors or memory: not asked before */
 };
 
 struct door {
@@ -58,6 +65,9 @@ struct door {
     pthread_cond_t changed;
     bool stops, closes, is_closed; /* under lock */
 };
+
+/* The key under which a connection from there is counted; 0: it is not. */
+uint64_t gate_key(const struct gate *g, const struct sockaddr *from);
 
 /* All gates closed. RC_IO. */
 MUST_CHECK enum rc door_init(struct door *d, struct guard *guard, struct leftovers *leftovers,

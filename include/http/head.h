@@ -9,6 +9,7 @@
 #define HTTP_HEAD_H
 
 #include "flow/exchange.h"
+#include "wire/address.h"
 
 struct MHD_Connection;
 
@@ -19,11 +20,13 @@ struct head {
     bool expects_continue; /* the client waits for 100 before it sends the body */
 };
 
-/* Fills *out and ex->auth, auth_handle, public_key, last_event_id, client, client_exempt; the strs
- * live as long as the request. RC_MALFORMED: two of what must be there once, no Host, an unsound
+/* Fills *out and ex->auth, auth_handle, public_key, last_event_id, authorization, client,
+ * client_exempt; the strs live as long as the request. trusted: proxies that are believed about the
+ * client. RC_MALFORMED: two of what must be there once, no Host, an unsound
  * framing; *advice is a static sentence then, and *out is filled all the same. */
-MUST_CHECK enum rc head_read(struct MHD_Connection *c, const char *version, struct exchange *ex,
-                             struct head *out, const char **advice);
+MUST_CHECK enum rc head_read(struct MHD_Connection *c, const char *version,
+                             const struct networks *trusted, struct exchange *ex, struct head *out,
+                             const char **advice);
 
 /* Whether the request already knows the file with this ETag. */
 bool head_has_etag(struct MHD_Connection *c, const char *etag);

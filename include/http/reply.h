@@ -9,6 +9,9 @@
 
 #include "http/request.h"
 
+/* The whole of the answer for a connection too many from its address: 503. */
+void reply_put_refusal(struct buf *out);
+
 /* Queues the answer, for a stream its head. False: it could not be, end the connection. */
 bool reply(struct request *r);
 

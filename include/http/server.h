@@ -18,12 +18,14 @@ struct http_config {
     const char *events_socket;      /* path of a Unix socket for events; NULL or "": none */
     const char *events_trust_peers; /* "UID,…": who may name a caller there; NULL or "": nobody */
     unsigned threads;
-    uint32_t max_connections;  /* of the public listener, streams not counted */
-    uint32_t idle_timeout_s;   /* a connection without traffic */
-    uint32_t head_timeout_s;   /* a request head must be whole within this */
-    uint32_t body_timeout_s;   /* and its body */
-    uint32_t head_max_bytes;   /* memory of one connection: request line and headers */
-    uint32_t static_max_bytes; /* a file of web_dir over this is not served */
+    const char *trusted_proxies; /* "CIDR,…", believed about their clients; NULL or "": none */
+    uint32_t max_connections;    /* of the public listener, streams not counted */
+    uint32_t max_connections_address; /* of these, of one address; 0: no limit */
+    uint32_t idle_timeout_s;          /* a connection without traffic */
+    uint32_t head_timeout_s;          /* a request head must be whole within this */
+    uint32_t body_timeout_s;          /* and its body */
+    uint32_t head_max_bytes;          /* memory of one connection: request line and headers */
+    uint32_t static_max_bytes;        /* a file of web_dir over this is not served */
 };
 
 /* What the admin pages ask the node; called on http threads. */

@@ -12,6 +12,7 @@
 #include "http/door.h"
 #include "http/server.h"
 #include "http/site.h"
+#include "wire/address.h"
 
 struct http_server {
     struct flow *flow;
@@ -27,6 +28,9 @@ struct http_server {
     unsigned worker_count;
     struct worker admin_worker, events_worker;
     struct local_peers trusted_peers; /* of the events socket */
+    struct networks trusted_proxies;
+    struct tally *by_address; /* connections of the public listener */
+    struct buf refusal;       /* the whole answer for a connection too many */
     uint16_t port, admin_port;
 
     _Atomic bool is_closing;    /* answers carry `Connection: close` */

@@ -16,7 +16,10 @@ struct loop;
 MUST_CHECK enum rc loop_start(unsigned index, const struct push_config *config,
                               const struct push_ops *ops, const struct shard_owner *owner,
                               const struct clock *clock, struct loop **out);
-/* Runs what is queued, closes the streams, joins the thread. NULL-safe. */
+/* Joins the thread, runs what is queued, closes the streams. The shard asks for nothing from here
+ * on; answers to what it asked may still come. */
+void loop_quiet(struct loop *l);
+/* The same, and takes the answers that came. NULL-safe. */
 void loop_stop(struct loop *l);
 
 /* Messages with a body. RC_NO_MEMORY, RC_CLOSED: it did not arrive, what it refers to is still the
@@ -25,7 +28,7 @@ MUST_CHECK enum rc loop_open(struct loop *l, const struct push_open *open, int f
 MUST_CHECK enum rc loop_row(struct loop *l, const struct handle *to, uint64_t seq,
                             struct frame *frame);
 
-/* Answers bring their own link, and always arrive while the loop runs. */
+/* Answers bring their own link, and always arrive until loop_stop(). */
 void loop_read_done(struct loop *l, struct push_read *read);
 void loop_heads_done(struct loop *l, struct push_heads *heads);
 

@@ -24,6 +24,7 @@ struct push_config {
     unsigned shards;             /* threads */
     uint32_t max_streams;        /* of the node */
     uint32_t max_streams_handle; /* of one handle */
+    uint32_t max_streams_client; /* of one client's address; 0: no limit */
     uint32_t queue_items;        /* messages that may wait at one shard */
     uint32_t queue_bytes;
     uint32_t outbox_frames; /* frames that may wait at one stream */
@@ -87,18 +88,23 @@ MUST_CHECK enum rc push_start(const struct push_config *config, const struct pus
 void push_drain(struct push *p, uint32_t drain_ms);
 /* Streams still open. */
 uint32_t push_streams(struct push *p);
-/* Ends what is left and joins the threads. Outstanding reads must have come back, or their makers
- * have stopped. NULL-safe. */
+/* Ends the streams that are left and joins the threads: push_ops are not called from here on, so
+ * whoever serves them may go; answers on their way may still come. NULL-safe. */
+void push_quiet(struct push *p);
+/* The same, and frees. Outstanding reads must have come back, or their makers have stopped.
+ * NULL-safe. */
 void push_stop(struct push *p);
 
-/* A place for one more stream of this user. RC_FULL: no room (503). RC_UNAVAILABLE: draining. */
-MUST_CHECK enum rc push_reserve(struct push *p, const struct user *user);
+/* A place for one more stream of this user, for a client that is known by a key of its address (0:
+ * not counted). RC_FULL: no room (503). RC_UNAVAILABLE: draining. */
+MUST_CHECK enum rc push_reserve(struct push *p, const struct user *user, uint64_t client);
 /* The stream of a reservation did not come to be. */
-void push_release(struct push *p, const struct user *user);
+void push_release(struct push *p, const struct user *user, uint64_t client);
 
 /* How a stream begins (protocol, section 5). */
 struct push_open {
     struct user user;
+    uint64_t client; /* as reserved */
     bool has_after; /* Last-Event-ID or since; else: now */
     uint64_t after;
     bool has_epoch; /* ?epoch was there; "" is none */

@@ -47,7 +47,7 @@ struct shard_io {
 struct shard_owner {
     void *arg;
     /* A stream is gone; its reservation is free. */
-    void (*released)(void *arg, const struct handle *h);
+    void (*released)(void *arg, const struct handle *h, uint64_t client);
 };
 
 /* All are copied or borrowed for the shard's life. NULL: no memory. */
@@ -56,6 +56,8 @@ struct shard *shard_new(unsigned index, const struct push_config *config,
                         const struct shard_owner *owner, const struct clock *clock);
 /* Closes what is open. */
 void shard_free(struct shard *sh);
+/* Closes all of them; subscriptions are given up. */
+void shard_end_streams(struct shard *sh);
 
 /* What happens to it; see push.h for the meanings. */
 void shard_open(struct shard *sh, const struct push_open *open, int fd);

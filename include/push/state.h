@@ -66,6 +66,7 @@ struct stream {
     struct list of_topic;
     struct want want;
     struct outbox *outbox; /* NULL while nothing waits */
+    uint64_t client;       /* whose reservation it holds */
     uint64_t position;     /* the last seq sent, or in the outbox */
     uint64_t sent_ms;      /* when the socket last took a byte */
     uint32_t epoch_no;     /* the topic's, when the position was taken; 0 before the first read */

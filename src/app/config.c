@@ -192,6 +192,11 @@ static enum rc check_pairs(const struct config *c, struct buf *why) {
         buf_put(why, STR("--look-again-second; allowed: at least --look-again-first"));
     else if (c->store.batch_items > c->store.queue_items)
         buf_put(why, STR("--store-batch; allowed: at most --store-queue"));
+    else if (c->registration == REGISTRATION_TOKEN && !c->registration_token_file)
+        buf_put(why, STR("--registration is \"token\"; allowed: only with "
+                         "--registration-token-file"));
+    else if (c->http.events_trust_peers && !c->http.events_socket)
+        buf_put(why, STR("--events-trust-peer; allowed: only with --events-socket"));
     else if (c->bus.creds_file && c->bus.nkey_seed_file)
         buf_put(why, STR("--nats-creds-file and --nats-nkey-file; allowed: one of them"));
     else
@@ -236,6 +241,8 @@ static enum rc check_start(const struct config *c, struct buf *why) {
         rc = check_file(c->bus.nkey_seed_file, "nats-nkey-file", false, why);
     if (rc == RC_OK)
         rc = check_file(c->bus.ca_file, "nats-ca-file", false, why);
+    if (rc == RC_OK)
+        rc = check_file(c->registration_token_file, "registration-token-file", false, why);
     return rc;
 }
 

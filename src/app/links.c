@@ -155,6 +155,7 @@ enum rc links_start(struct links *l, const struct config *c, const struct push_c
 }
 
 void links_stop(struct links *l) {
+    push_quiet(l->push); /* it asks the two others, and is answered by them until they have gone */
     store_stop(l->store);
     bus_stop(l->bus);
     push_stop(l->push);

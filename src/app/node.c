@@ -12,6 +12,7 @@
 #include "app/descriptors.h"
 #include "app/links.h"
 #include "app/reload.h"
+#include "app/token_file.h"
 #include "base/log.h"
 #include "core/stats.h"
 
@@ -23,6 +24,7 @@ enum {
 struct node {
     struct links links; /* shards, bus and store, tied */
     struct flow flow;
+    char token[BEARER_TOKEN_MAX + 1]; /* of registration */
     struct http_admin admin;
     struct http_server *http;
     atomic_bool draining;
@@ -50,8 +52,10 @@ static bool make_caches(struct node *n, const struct config *c) {
     f->unsigned_quota = quota_new(c->posts_unsigned_per_minute, c->quota_keys);
     f->signed_quota = quota_new(c->posts_signed_per_minute, c->quota_keys);
     f->stream_quota = quota_new(c->stream_opens_per_minute, c->quota_keys);
+    f->opens_quota = quota_new(c->stream_opens_address_per_minute, c->quota_keys);
+    f->failures_quota = quota_new(c->failures_per_minute, c->quota_keys);
     return f->directory && f->register_quota && f->unsigned_quota && f->signed_quota &&
-           f->stream_quota;
+           f->stream_quota && f->opens_quota && f->failures_quota;
 }
 
 static void free_caches(struct node *n) {
@@ -60,6 +64,8 @@ static void free_caches(struct node *n) {
     quota_free(n->flow.unsigned_quota);
     quota_free(n->flow.signed_quota);
     quota_free(n->flow.stream_quota);
+    quota_free(n->flow.opens_quota);
+    quota_free(n->flow.failures_quota);
 }
 
 static bool node_start(struct node *n, const struct config *c, const struct push_config *push) {
@@ -68,6 +74,13 @@ static bool node_start(struct node *n, const struct config *c, const struct push
     n->flow.sig_server = str_of(c->sig_server);
     atomic_store(&n->flow.require_signed_posts, c->require_signed_posts);
     n->flow.clock = clock_system();
+    n->flow.registration = c->registration;
+    if (c->registration == REGISTRATION_TOKEN &&
+        token_file_read(c->registration_token_file, n->token, &why) != RC_OK) {
+        log_error("node cannot start: %s", why);
+        return false;
+    }
+    n->flow.registration_token = str_of(n->token);
     n->admin = (struct http_admin){n, node_is_ready, node_put_metrics};
     if (!make_caches(n, c)) {
         log_error("node has no memory for its caches; lower --directory-entries or --quota-keys");

@@ -58,7 +58,7 @@ static enum rc set_rates(struct flow *flow, const struct config *c) {
     enum rc rc = RC_OK;
     size_t n = 0;
     for (; n < COUNT && rc == RC_OK; n++) {
-        before[n] = quota_rate(rates[n].quota);
+        before[n] = quota_per_minute(rates[n].quota);
         rc = quota_set_rate(rates[n].quota, rates[n].per_minute);
     }
     /* Back to a rate that held: its buckets are there, so this cannot fail. */

@@ -45,6 +45,12 @@ const struct setting settings[] = {
      .help = "Static files served at /; not set: one plain page"},
     {GROUP_NODE, SETTING_SWITCH, "require-signed-posts", "KEZ_CHAT_REQUIRE_SIGNED_POSTS", "yes/no",
      "no", AT(require_signed_posts), .help = "Refuse messages that are not signed by a sender"},
+    {GROUP_NODE, SETTING_CHOICE, "registration", "KEZ_CHAT_REGISTRATION", "", "open",
+     AT(registration), .choices = {"open", "token", "closed"},
+     .help = "Who may register a handle: anybody, who has the token, or nobody"},
+    {GROUP_NODE, SETTING_TEXT, "registration-token-file", "KEZ_CHAT_REGISTRATION_TOKEN_FILE",
+     "file", "", AT(registration_token_file),
+     .help = "File that holds the token: 16 or more letters, digits and -._~+/"},
     {GROUP_NODE, SETTING_COUNT, "drain-time", "KEZ_CHAT_DRAIN_TIME", "s", "10", AT(drain_time_s), 0,
      3600, .help = "After SIGTERM, open streams are asked to leave within this"},
     {GROUP_NODE, SETTING_CHOICE, "log-level", "KEZ_CHAT_LOG_LEVEL", "", "info", AT(log_level),
@@ -127,10 +133,17 @@ const struct setting settings[] = {
     {GROUP_LIMITS, SETTING_COUNT, "limit-streams-per-handle", "KEZ_CHAT_LIMIT_STREAMS_PER_HANDLE",
      "streams", "128", AT(push.max_streams_handle), 0, ANY,
      .help = "Open streams of one handle on this node; 0: no limit of its own"},
+    {GROUP_LIMITS, SETTING_COUNT, "limit-streams-per-address", "KEZ_CHAT_LIMIT_STREAMS_PER_ADDRESS",
+     "streams", "1024", AT(push.max_streams_client), 0, ANY,
+     .help = "Open streams from one address (IPv6: one /64) on this node; 0: no limit"},
     {GROUP_LIMITS, SETTING_COUNT, "limit-connections", "KEZ_CHAT_LIMIT_CONNECTIONS", "connections",
      "0", AT(http.max_connections), 0, 1000000,
      .help = "Connections of the public listener, streams not counted; 0: a quarter of the "
              "descriptors, at most 4096"},
+    {GROUP_LIMITS, SETTING_COUNT, "limit-connections-per-address",
+     "KEZ_CHAT_LIMIT_CONNECTIONS_PER_ADDRESS", "connections", "512",
+     AT(http.max_connections_address), 0, ANY,
+     .help = "Of these, from one address (IPv6: one /64); 0: no limit"},
     {GROUP_LIMITS, SETTING_COUNT, "limit-register", "KEZ_CHAT_LIMIT_REGISTER", "per minute", "10",
      AT(register_per_minute), 0, ANY, .help = "Registrations from one address; 0: no limit"},
     {GROUP_LIMITS, SETTING_COUNT, "limit-posts-unsigned", "KEZ_CHAT_LIMIT_POSTS_UNSIGNED",
@@ -141,6 +154,13 @@ const struct setting settings[] = {
     {GROUP_LIMITS, SETTING_COUNT, "limit-stream-opens", "KEZ_CHAT_LIMIT_STREAM_OPENS", "per minute",
      "600", AT(stream_opens_per_minute), 0, ANY,
      .help = "Streams opened of one handle; 0: no limit"},
+    {GROUP_LIMITS, SETTING_COUNT, "limit-stream-opens-per-address",
+     "KEZ_CHAT_LIMIT_STREAM_OPENS_PER_ADDRESS", "per minute", "1200",
+     AT(stream_opens_address_per_minute), 0, ANY,
+     .help = "Streams opened from one address; 0: no limit"},
+    {GROUP_LIMITS, SETTING_COUNT, "limit-failed-signatures", "KEZ_CHAT_LIMIT_FAILED_SIGNATURES",
+     "per minute", "300", AT(failures_per_minute), 0, ANY,
+     .help = "Failed signatures from one address; 0: no limit"},
     {GROUP_LIMITS, SETTING_COUNT, "quota-keys", "KEZ_CHAT_QUOTA_KEYS", "keys", "65536",
      AT(quota_keys), 16, 100000000, .help = "Addresses or handles that each rate limit remembers"},
 
@@ -186,6 +206,11 @@ const struct setting settings[] = {
      AT(push.drain_retry_ms), 1, 600000, .help = "What a drain tells clients to wait, jittered"},
 
     /* HTTP. */
+    {GROUP_HTTP, SETTING_TEXT, "trusted-proxies", "KEZ_CHAT_TRUSTED_PROXIES", "networks", "",
+     AT(http.trusted_proxies), .is_good = settings_is_networks,
+     .allowed = "up to 64 addresses or CIDR blocks, comma separated, or nothing for none",
+     .help =
+         "Proxies that are believed about their clients' addresses (X-Forwarded-For, Forwarded)"},
     {GROUP_HTTP, SETTING_COUNT, "http-threads", "KEZ_CHAT_HTTP_THREADS", "threads", "0",
      AT(http.threads), 0, 256, .help = "Threads that answer requests; 0: one per core"},
     {GROUP_HTTP, SETTING_COUNT, "idle-time", "KEZ_CHAT_IDLE_TIME", "s", "60",
@@ -307,6 +332,11 @@ bool settings_is_server_name(struct str text) {
 
 bool settings_is_socket_path(struct str text) {
     return text.n > 0 && text.n <= LOCAL_PATH_MAX && text.p[text.n - 1] != '/';
+}
+
+bool settings_is_networks(struct str text) {
+    struct networks networks;
+    return networks_read(text, &networks) == RC_OK;
 }
 
 bool settings_is_user_ids(struct str text) {

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "back/pool.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,7 +18,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 
-enum { WAIT_FOR_EVER = -1, DOUBLINGS_MAX = 16 };
+enum { DOUBLINGS_MAX = 16 };
 
 struct pool_worker {
     struct pool *pool;
@@ -46,9 +47,10 @@ struct pool {
 
 static uint64_t now_us(const struct pool_worker *w) { return clock_mono_us(w->pool->clock); }
 
+/* Rounded up; UINT64_MAX is never reached. */
 static int ms_until(const struct pool_worker *w, uint64_t until_us) {
-    uint64_t now = now_us(w);
-    return until_us <= now ? 0 : (int)((until_us - now + 999) / 1000);
+    uint64_t now = now_us(w), ms = until_us <= now ? 0 : (until_us - now - 1) / 1000 + 1;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 static int lesser(int a, int b) { return a < b ? a : b; }

@@ -1,8 +1,10 @@
 /* back/store_sql.c -- the statements that run all day, prepared on every connection.
  *
- * Each is read committed and sees a snapshot of its own. All of them walk indexes: the session
- * forbids the planner everything else, so that a plan made for an empty table is right for a full
- * one.
+ * Each is read committed and sees a snapshot of its own. All of them walk indexes, so that a plan
+ * made for a small table is right for a large one: the session forbids the planner everything else,
+ * and what is looked up for each of many is LATERAL with a LIMIT (or OFFSET 0), so that it cannot
+ * turn the join around and walk the whole of a table that is small as yet. For the same reason
+ * heads are updated by their place: they are locked, so they stay there.
  *
  * Lock order, the only one there is: conversations by sid; inboxes by id, all in one statement;
  * then letters, rows and remembered ids, which only the holder of their conversation or inbox
@@ -41,7 +43,7 @@ const char *const store_sql[SQL_COUNT] = {
      * epoch) for each post. Verdicts: new, repeat, conflict, gone. */
     [SQL_append_rows] =
         "WITH post AS MATERIALIZED ("
-        " SELECT p.n, p.inbox, p.sender, p.id, p.envelope, i.head IS NULL AS gone,"
+        " SELECT p.n, p.inbox, p.sender, p.id, p.envelope, i.place, i.head IS NULL AS gone,"
         "  coalesce(r.seq, k.seq) AS old_seq, coalesce(r.created_at, k.created_at) AS old_at,"
         "  CASE WHEN r.seq IS NOT NULL THEN r.envelope = p.envelope"
         "   WHEN k.seq IS NOT NULL THEN k.digest = sha256(convert_to(p.envelope, 'UTF8'))"
@@ -50,19 +52,20 @@ const char *const store_sql[SQL_COUNT] = {
         "   PARTITION BY p.inbox, coalesce(r.seq, k.seq) IS NULL ORDER BY p.n) AS seq"
         " FROM ROWS FROM (unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]),"
         "  unnest($4::text[])) WITH ORDINALITY AS p (inbox, sender, id, envelope, n)"
-        " LEFT JOIN kez.inbox AS i ON i.id = p.inbox"
-        " LEFT JOIN kez.inbox_row AS r"
-        "  ON r.inbox = p.inbox AND r.sender = p.sender AND r.id = p.id"
-        " LEFT JOIN kez.kept_id AS k"
-        "  ON k.inbox = p.inbox AND k.sender = p.sender AND k.id = p.id"
+        " LEFT JOIN LATERAL (SELECT head, ctid AS place FROM kez.inbox WHERE id = p.inbox LIMIT 1"
+        "  ) AS i ON true"
+        " LEFT JOIN LATERAL (SELECT seq, created_at, envelope FROM kez.inbox_row"
+        "  WHERE inbox = p.inbox AND sender = p.sender AND id = p.id LIMIT 1) AS r ON true"
+        " LEFT JOIN LATERAL (SELECT seq, created_at, digest FROM kez.kept_id"
+        "  WHERE inbox = p.inbox AND sender = p.sender AND id = p.id LIMIT 1) AS k ON true"
         "), added AS ("
         " INSERT INTO kez.inbox_row (inbox, seq, created_at, type, sender, id, envelope)"
         " SELECT inbox, seq, statement_timestamp(), 0, sender, id, envelope FROM post"
         " WHERE old_seq IS NULL AND NOT gone"
         "), moved AS ("
         " UPDATE kez.inbox AS i SET head = m.head FROM ("
-        "  SELECT inbox, max(seq) AS head FROM post WHERE old_seq IS NULL AND NOT gone"
-        "  GROUP BY inbox) AS m WHERE i.id = m.inbox"
+        "  SELECT place, max(seq) AS head FROM post WHERE old_seq IS NULL AND NOT gone"
+        "  GROUP BY place) AS m WHERE i.ctid = m.place"
         ") SELECT pg_current_xact_id(), n,"
         " CASE WHEN gone THEN 'g' WHEN old_seq IS NULL THEN 'n' WHEN same THEN 'r' ELSE 'c'"
         "  END::\"char\","
@@ -83,10 +86,12 @@ const char *const store_sql[SQL_COUNT] = {
         "SELECT count(*) FROM ("
         " SELECT 1 FROM kez.inbox WHERE id = ANY (ARRAY ("
         "  SELECT p.inbox FROM ("
-        "   SELECT c.sid, sum(c.size) OVER (ORDER BY u.n) AS upto"
-        "   FROM unnest($1::text[]) WITH ORDINALITY AS u (sid, n)"
-        "   JOIN kez.conversation AS c ON c.sid = u.sid"
-        "  ) AS post JOIN kez.participant AS p ON p.sid = post.sid WHERE post.upto <= $2::bigint))"
+        "   SELECT u.sid, sum(c.size) OVER (ORDER BY u.n) AS upto"
+        "   FROM unnest($1::text[]) WITH ORDINALITY AS u (sid, n) CROSS JOIN LATERAL ("
+        "    SELECT size FROM kez.conversation WHERE sid = u.sid LIMIT 1) AS c"
+        "  ) AS post CROSS JOIN LATERAL ("
+        "   SELECT inbox FROM kez.participant WHERE sid = post.sid OFFSET 0"
+        "  ) AS p WHERE post.upto <= $2::bigint))"
         " ORDER BY id FOR NO KEY UPDATE) AS locked",
 
     /* $1 sids, $2 senders' inboxes, $3 senders, $4 ids, $5 envelopes of the posts, in order; $6
@@ -100,25 +105,29 @@ const char *const store_sql[SQL_COUNT] = {
         " SELECT p.n, p.sid, p.inbox, p.sender, p.id,"
         "  l.number AS old, l.sender_seq AS old_seq, l.created_at AS old_at,"
         "  CASE WHEN sum(c.size) OVER (ORDER BY p.n) > $6::bigint THEN 'w'"
-        "   WHEN l.body = ($5::text[])[p.n::int] AND (m.sid IS NOT NULL OR $7::bigint = 1) THEN 'r'"
-        "   WHEN m.sid IS NULL THEN 'g'"
+        "   WHEN l.body = ($5::text[])[p.n::int] AND (m.is_in OR $7::bigint = 1) THEN 'r'"
+        "   WHEN m.is_in IS NULL THEN 'g'"
         "   WHEN l.number IS NOT NULL THEN 'c'"
         "   ELSE 'n' END::\"char\" AS verdict"
         " FROM ROWS FROM (unnest($1::text[]), unnest($2::bigint[]), unnest($3::text[]),"
         "  unnest($4::text[])) WITH ORDINALITY AS p (sid, inbox, sender, id, n)"
-        " LEFT JOIN kez.conversation AS c ON c.sid = p.sid"
-        " LEFT JOIN kez.participant AS m ON m.sid = p.sid AND m.inbox = p.inbox"
-        " LEFT JOIN kez.letter AS l"
-        "  ON l.conversation = p.sid AND l.sender = p.sender AND l.id = p.id"
+        " LEFT JOIN LATERAL (SELECT size FROM kez.conversation WHERE sid = p.sid LIMIT 1"
+        "  ) AS c ON true"
+        " LEFT JOIN LATERAL (SELECT true AS is_in FROM kez.participant"
+        "  WHERE sid = p.sid AND inbox = p.inbox LIMIT 1) AS m ON true"
+        " LEFT JOIN LATERAL (SELECT number, sender_seq, created_at, body FROM kez.letter"
+        "  WHERE conversation = p.sid AND sender = p.sender AND id = p.id LIMIT 1) AS l ON true"
         "), fresh AS MATERIALIZED ("
         " SELECT *, row_number() OVER ("
         "  ORDER BY sid COLLATE \"C\", sender COLLATE \"C\", id COLLATE \"C\") AS k"
         " FROM post WHERE verdict = 'n'"
         "), copy AS MATERIALIZED ("
-        " SELECT f.n, f.k, p.inbox = f.inbox AS is_own, p.inbox, p.handle,"
+        " SELECT f.n, f.k, p.inbox = f.inbox AS is_own, p.inbox, p.handle, i.place,"
         "  i.head + row_number() OVER (PARTITION BY p.inbox ORDER BY f.n) AS seq"
-        " FROM fresh AS f JOIN kez.participant AS p ON p.sid = f.sid"
-        " JOIN kez.inbox AS i ON i.id = p.inbox"
+        " FROM fresh AS f CROSS JOIN LATERAL ("
+        "  SELECT inbox, handle FROM kez.participant WHERE sid = f.sid OFFSET 0) AS p"
+        " CROSS JOIN LATERAL ("
+        "  SELECT head, ctid AS place FROM kez.inbox WHERE id = p.inbox LIMIT 1) AS i"
         "), letter AS ("
         " INSERT INTO kez.letter (created_at, sender_seq, type, conversation, sender, id, body)"
         " SELECT statement_timestamp(), seq, 0, ($1::text[])[n::int], ($3::text[])[n::int],"
@@ -130,7 +139,7 @@ const char *const store_sql[SQL_COUNT] = {
         "  SELECT number FROM letter ORDER BY conversation, sender, id))[k::int], 0, '' FROM copy"
         "), moved AS ("
         " UPDATE kez.inbox AS i SET head = m.head FROM ("
-        "  SELECT inbox, max(seq) AS head FROM copy GROUP BY inbox) AS m WHERE i.id = m.inbox"
+        "  SELECT place, max(seq) AS head FROM copy GROUP BY place) AS m WHERE i.ctid = m.place"
         ") SELECT * FROM ("
         " SELECT pg_current_xact_id(), n, verdict,"
         "  coalesce(old_at, statement_timestamp()::timestamptz(3)), NULL::text AS handle,"
@@ -139,7 +148,9 @@ const char *const store_sql[SQL_COUNT] = {
         "  (SELECT generation FROM kez.store) || '-' || inbox FROM copy"
         " UNION ALL SELECT NULL, p.n, NULL, NULL, a.handle, r.seq, NULL,"
         "  (SELECT generation FROM kez.store) || '-' || r.inbox FROM post AS p"
-        "  JOIN kez.inbox_row AS r ON r.letter = p.old JOIN kez.account AS a ON a.inbox = r.inbox"
+        "  CROSS JOIN LATERAL (SELECT inbox, seq FROM kez.inbox_row WHERE letter = p.old OFFSET 0"
+        "   ) AS r CROSS JOIN LATERAL ("
+        "   SELECT handle FROM kez.account WHERE inbox = r.inbox LIMIT 1) AS a"
         "  WHERE p.verdict = 'r' AND $7::bigint = 1"
         ") AS told ORDER BY n, handle IS NOT NULL",
 
@@ -181,10 +192,12 @@ const char *const store_sql[SQL_COUNT] = {
      * there. */
     [SQL_find_handles] = "SELECT u.n, a.inbox, a.handle, a.primary_key"
                          " FROM unnest($1::text[]) WITH ORDINALITY AS u (handle, n)"
-                         " JOIN kez.account AS a ON a.handle = u.handle",
+                         " CROSS JOIN LATERAL ("
+                         "  SELECT * FROM kez.account WHERE handle = u.handle LIMIT 1) AS a",
     [SQL_find_primaries] = "SELECT u.n, a.inbox, a.handle, a.primary_key"
                            " FROM unnest($1::bytea[]) WITH ORDINALITY AS u (primary_key, n)"
-                           " JOIN kez.account AS a ON a.primary_key = u.primary_key",
+                           " CROSS JOIN LATERAL (SELECT * FROM kez.account"
+                           "  WHERE primary_key = u.primary_key LIMIT 1) AS a",
 
     /* $1 inbox. */
     [SQL_read_record] = "SELECT registered_at, proofs FROM kez.account WHERE inbox = $1::bigint",
@@ -204,14 +217,17 @@ const char *const store_sql[SQL_COUNT] = {
         "    - octet_length(coalesce(l.body, w.envelope)) AS before FROM ("
         "    SELECT * FROM kez.inbox_row"
         "    WHERE inbox = i.id AND seq > $2::bigint ORDER BY seq LIMIT $3::bigint) AS w"
-        "   LEFT JOIN kez.letter AS l ON l.number = w.letter"
+        "   LEFT JOIN LATERAL (SELECT * FROM kez.letter WHERE number = w.letter LIMIT 1"
+        "    ) AS l ON true"
         "  ) AS summed WHERE before < $4::bigint"
         " ) AS r ON true WHERE i.id = $1::bigint ORDER BY r.seq",
 
     /* $1 inboxes. One row of (number, head, first, epoch) for each that is there. */
     [SQL_read_heads] = "SELECT u.n, i.head, i.first, s.generation || '-' || i.id"
                        " FROM unnest($1::bigint[]) WITH ORDINALITY AS u (id, n)"
-                       " JOIN kez.inbox AS i ON i.id = u.id CROSS JOIN kez.store AS s",
+                       " CROSS JOIN LATERAL ("
+                       "  SELECT * FROM kez.inbox WHERE id = u.id LIMIT 1) AS i"
+                       " CROSS JOIN kez.store AS s",
 
     /* $1 handle, $2 primary. The inbox; no row when either is taken. */
     [SQL_add_account] = "WITH made AS ("
@@ -234,19 +250,19 @@ const char *const store_sql[SQL_COUNT] = {
      * lock_inbox. (head, first), as they are afterwards. */
     [SQL_trim_rows] =
         "WITH trim AS MATERIALIZED ("
-        " SELECT id, least($2::bigint, first + $3::bigint - 1) AS upto FROM kez.inbox"
+        " SELECT least($2::bigint, first + $3::bigint - 1) AS upto FROM kez.inbox"
         " WHERE id = $1::bigint AND $2::bigint BETWEEN first AND head"
         "), gone AS ("
-        " DELETE FROM kez.inbox_row AS r USING trim AS t WHERE r.inbox = t.id AND r.seq <= t.upto"
-        " RETURNING r.inbox, r.sender, r.id, r.seq, r.created_at, r.envelope"
+        " DELETE FROM kez.inbox_row WHERE inbox = $1::bigint AND seq <= (SELECT upto FROM trim)"
+        " RETURNING inbox, sender, id, seq, created_at, envelope"
         "), kept AS ("
         " INSERT INTO kez.kept_id (inbox, sender, id, seq, created_at, digest)"
         " SELECT inbox, sender, id, seq, created_at, sha256(convert_to(envelope, 'UTF8'))"
         " FROM gone WHERE id IS NOT NULL"
         " AND created_at > statement_timestamp() - make_interval(hours => $4::bigint::int)"
         "), moved AS ("
-        " UPDATE kez.inbox AS i SET first = t.upto + 1 FROM trim AS t WHERE i.id = t.id"
-        " RETURNING i.first"
+        " UPDATE kez.inbox SET first = trim.upto + 1 FROM trim WHERE id = $1::bigint"
+        " RETURNING first"
         ") SELECT i.head, coalesce(m.first, i.first) FROM kez.inbox AS i"
         " LEFT JOIN moved AS m ON true WHERE i.id = $1::bigint",
     /* $1 hours, $2 ids at most. */

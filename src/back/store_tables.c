@@ -84,7 +84,8 @@ static const char tables_1[] =
 
 /* The functions run in a transaction of their own between BEGIN and COMMIT, and each of their
  * statements sees what was committed before it: what is read after a lock is what the lock guards.
- * They lock as all do: the conversation, then inboxes by id in one statement, then the rest. */
+ * They lock as all do: the conversation, then inboxes by id in one statement, then the rest. What
+ * store_sql.c says about plans holds here, too. */
 static const char tables_2[] =
     /* creator_inbox is who the creator is, should the handle be made anew. size: of participants,
      * at least; an account that is deleted is not counted off. */
@@ -113,7 +114,9 @@ static const char tables_2[] =
     "  to_json(c.sid), to_json(c.title), to_json(c.creator),"
     "  (SELECT string_agg(format('{\"handle\":%s,\"primary\":\"ed25519:%s\"}',"
     "    to_json(p.handle), encode(a.primary_key, 'hex')), ',' ORDER BY p.place)"
-    "   FROM kez.participant AS p JOIN kez.account AS a ON a.inbox = p.inbox WHERE p.sid = c.sid),"
+    "   FROM kez.participant AS p CROSS JOIN LATERAL ("
+    "    SELECT primary_key FROM kez.account WHERE inbox = p.inbox LIMIT 1) AS a"
+    "   WHERE p.sid = c.sid),"
     "  to_char(c.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
     "  to_char(c.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"
     "  c.version)"
@@ -146,7 +149,8 @@ static const char tables_2[] =
     "   INSERT INTO kez.inbox_row (inbox, seq, created_at, letter, type, sender)"
     "   SELECT id, head, moment, its_number, 1, '' FROM moved"
     "  ) SELECT NULL::\"char\", NULL::timestamptz, a.handle, m.head, NULL::text"
-    "   FROM moved AS m JOIN kez.account AS a ON a.inbox = m.id;"
+    "   FROM moved AS m CROSS JOIN LATERAL ("
+    "    SELECT handle FROM kez.account WHERE inbox = m.id LIMIT 1) AS a;"
     " END $$;"
 
     /* names: the caller's first. again: an earlier attempt may have been committed, so that one
@@ -163,7 +167,8 @@ static const char tables_2[] =
     "  SELECT * INTO there FROM kez.conversation WHERE sid = its_sid;"
     "  IF NOT FOUND THEN"
     "   missing := (SELECT u.name FROM unnest(names) WITH ORDINALITY AS u (name, n)"
-    "    LEFT JOIN kez.account AS a ON a.handle = u.name"
+    "    LEFT JOIN LATERAL (SELECT inbox FROM kez.account WHERE handle = u.name LIMIT 1"
+    "     ) AS a ON true"
     "    WHERE a.inbox IS NULL OR (u.n = 1 AND a.inbox <> caller) ORDER BY u.n LIMIT 1);"
     "   IF missing IS NOT NULL THEN"
     "    RETURN NEXT ROW('m', NULL, NULL, NULL, missing)::kez.told_2;"
@@ -180,8 +185,9 @@ static const char tables_2[] =
     "    inboxes := ARRAY (SELECT inbox FROM kez.account WHERE handle = ANY (names));"
     "    PERFORM 1 FROM kez.inbox WHERE id = ANY (inboxes) ORDER BY id FOR NO KEY UPDATE;"
     "    INSERT INTO kez.participant (sid, inbox, place, handle)"
-    "    SELECT its_sid, a.inbox, u.n, a.handle FROM unnest(names) WITH ORDINALITY AS u (name, n)"
-    "     JOIN kez.account AS a ON a.handle = u.name WHERE a.inbox = ANY (inboxes);"
+    "    SELECT its_sid, a.inbox, u.n, u.name FROM unnest(names) WITH ORDINALITY AS u (name, n)"
+    "     CROSS JOIN LATERAL (SELECT inbox FROM kez.account WHERE handle = u.name LIMIT 1) AS a"
+    "     WHERE a.inbox = ANY (inboxes);"
     "    RETURN QUERY SELECT * FROM kez.tell_conversation_2(its_sid, inboxes, kez.moment_2());"
     "    RETURN;"
     "   END IF;"
@@ -198,8 +204,9 @@ static const char tables_2[] =
     "   RETURN QUERY SELECT NULL::\"char\", l.created_at::timestamptz, a.handle, r.seq, l.body"
     "    FROM (SELECT * FROM kez.letter WHERE conversation = its_sid AND type = 1"
     "     AND created_at >= there.created_at ORDER BY number LIMIT 1) AS l"
-    "    JOIN kez.inbox_row AS r ON r.letter = l.number"
-    "    JOIN kez.account AS a ON a.inbox = r.inbox;"
+    "    CROSS JOIN LATERAL ("
+    "     SELECT inbox, seq FROM kez.inbox_row WHERE letter = l.number OFFSET 0) AS r"
+    "    CROSS JOIN LATERAL (SELECT handle FROM kez.account WHERE inbox = r.inbox LIMIT 1) AS a;"
     "  END IF;"
     " END $$;"
 
@@ -229,14 +236,13 @@ static const char tables_2[] =
     "  ELSIF there.version <> seen THEN"
     "   verdict := 'c';"
     "  ELSE"
-    "   body := (SELECT u.name FROM unnest(added) WITH ORDINALITY AS u (name, n)"
-    "    WHERE NOT EXISTS (SELECT FROM kez.account WHERE handle = u.name)"
-    "    ORDER BY u.n LIMIT 1);"
-    "   come := ARRAY (SELECT a.inbox FROM unnest(added) WITH ORDINALITY AS u (name, n)"
-    "    JOIN kez.account AS a ON a.handle = u.name WHERE NOT EXISTS ("
-    "     SELECT FROM kez.participant AS p WHERE p.sid = its_sid AND p.inbox = a.inbox)"
-    "    ORDER BY u.n);"
     "   inboxes := ARRAY (SELECT inbox FROM kez.participant WHERE sid = its_sid);"
+    "   body := (SELECT u.name FROM unnest(added) WITH ORDINALITY AS u (name, n)"
+    "    LEFT JOIN LATERAL (SELECT inbox FROM kez.account WHERE handle = u.name LIMIT 1"
+    "     ) AS a ON true WHERE a.inbox IS NULL ORDER BY u.n LIMIT 1);"
+    "   come := ARRAY (SELECT a.inbox FROM unnest(added) WITH ORDINALITY AS u (name, n)"
+    "    CROSS JOIN LATERAL (SELECT inbox FROM kez.account WHERE handle = u.name LIMIT 1) AS a"
+    "    WHERE a.inbox <> ALL (inboxes) ORDER BY u.n);"
     "   gone := ARRAY (SELECT inbox FROM kez.participant"
     "    WHERE sid = its_sid AND handle = ANY (removed));"
     "   n_there := cardinality(inboxes) - cardinality(gone) + cardinality(come);"
@@ -253,9 +259,9 @@ static const char tables_2[] =
     "    PERFORM 1 FROM kez.inbox WHERE id = ANY (inboxes) ORDER BY id FOR NO KEY UPDATE;"
     "    moment := kez.moment_2();"
     "    INSERT INTO kez.participant (sid, inbox, place, handle)"
-    "    SELECT its_sid, a.inbox, u.n + (SELECT max(place) FROM kez.participant"
+    "    SELECT its_sid, u.inbox, u.n + (SELECT max(place) FROM kez.participant"
     "     WHERE sid = its_sid), a.handle FROM unnest(come) WITH ORDINALITY AS u (inbox, n)"
-    "     JOIN kez.account AS a ON a.inbox = u.inbox;"
+    "     CROSS JOIN LATERAL (SELECT handle FROM kez.account WHERE inbox = u.inbox LIMIT 1) AS a;"
     "    DELETE FROM kez.participant WHERE sid = its_sid AND inbox = ANY (gone);"
     "    UPDATE kez.conversation SET title = coalesce(new_title, title), version = version + 1,"
     "     size = n_there, updated_at = moment WHERE sid = its_sid;"

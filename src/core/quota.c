@@ -67,7 +67,7 @@ void quota_free(struct quota *q) {
     free(q);
 }
 
-uint32_t quota_rate(struct quota *q) { return (uint32_t)q->per_minute; }
+uint32_t quota_per_minute(const struct quota *q) { return (uint32_t)q->per_minute; }
 
 /* Lets come back what came back since. A clock read before at_ms (by another thread) counts as
  * at_ms. */

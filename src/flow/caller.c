@@ -4,11 +4,20 @@
 #include "flow/caller.h"
 
 #include "flow/flow.h"
+#include "flow/limits.h"
+
+static enum step fail_proof(struct flow *flow, struct exchange *ex, enum rc rc,
+                            const char *detail) {
+    limits_count_failure(flow, ex);
+    return exchange_fail(ex, rc, detail);
+}
 
 static enum step user_found(struct flow *flow, struct exchange *ex) {
     const struct store_find *find = &ex->job.find;
+    if (find->job.rc == RC_NOT_FOUND && ex->hides_unknown)
+        return fail_proof(flow, ex, RC_UNAUTHORIZED, "No handle is registered for this primary.");
     if (find->job.rc == RC_NOT_FOUND)
-        return exchange_fail(ex, ex->hides_unknown ? RC_UNAUTHORIZED : RC_NOT_FOUND,
+        return exchange_fail(ex, RC_NOT_FOUND,
                              find->by_primary ? "No handle is registered for this primary."
                                               : "Nobody has registered this handle here.");
     if (find->job.rc != RC_OK)
@@ -43,25 +52,29 @@ bool caller_path_handle(struct exchange *ex, struct handle *h, enum step *answer
     return rc == RC_OK;
 }
 
-/* Reads the credential into ex->auth_read and checks its time. RC_OK, or answered. */
-static enum rc read_credential(struct exchange *ex, struct str credential, enum step *answer) {
+/* Reads the credential into ex->auth_read and checks its time. False: answered. */
+static bool read_credential(struct flow *flow, struct exchange *ex, struct str credential,
+                            enum step *answer) {
     enum rc rc = auth_read(credential, &ex->auth_read);
-    if (rc == RC_MISSING_AUTH)
+    if (rc == RC_MISSING_AUTH) {
         *answer = exchange_fail(ex, rc,
                                 "Sign the request and send X-KEZ-Auth: <unix "
                                 "seconds>:<128 hex digits>.");
-    else if (rc != RC_OK)
-        *answer = exchange_fail(ex, rc,
-                                "The signature must be <unix seconds>:<128 lower-case hex "
-                                "digits>.");
-    if (rc != RC_OK)
-        return rc;
+        return false;
+    }
+    if (!limits_allow_proof(flow, ex, answer))
+        return false;
+    if (rc != RC_OK) {
+        *answer = fail_proof(flow, ex, rc,
+                             "The signature must be <unix seconds>:<128 lower-case hex digits>.");
+        return false;
+    }
     rc = auth_check_time(ex->auth_read.at_s, ex->now_ms / 1000, AUTH_WINDOW_S);
     if (rc != RC_OK)
-        *answer = exchange_fail(ex, rc,
-                                "The signature's time is more than 60 seconds away from "
-                                "this server's clock; set the clock and sign again.");
-    return rc;
+        *answer = fail_proof(flow, ex, rc,
+                             "The signature's time is more than 60 seconds away from this "
+                             "server's clock; set the clock and sign again.");
+    return rc == RC_OK;
 }
 
 /* ex->user has been found, ex->work holds the signed text. */
@@ -71,9 +84,9 @@ static enum step verify(struct exchange *ex, struct flow *flow, step_fn *then) {
         return exchange_fail(ex, RC_NO_MEMORY, "The server is short of memory; try again soon.");
     rc = auth_verify(&ex->user.primary, buf_str(&ex->work), ex->auth_read.sig);
     if (rc != RC_OK)
-        return exchange_fail(ex, rc,
-                             "The signature does not hold for this request and this "
-                             "handle's primary; sign exactly the text of this endpoint.");
+        return fail_proof(flow, ex, rc,
+                          "The signature does not hold for this request and this "
+                          "handle's primary; sign exactly the text of this endpoint.");
     ex->caller = ex->user;
     ex->is_signed = true;
     return then(flow, ex);
@@ -87,7 +100,7 @@ enum step caller_is_owner(struct flow *flow, struct exchange *ex, struct str cre
                           put_text_fn *put_text, step_fn *then) {
     struct handle h;
     enum step answer;
-    if (!caller_path_handle(ex, &h, &answer) || read_credential(ex, credential, &answer) != RC_OK)
+    if (!caller_path_handle(ex, &h, &answer) || !read_credential(flow, ex, credential, &answer))
         return answer;
     put_text(ex, handle_str(&h), &ex->work);
     ex->after_verify = then;
@@ -111,7 +124,7 @@ enum step caller_is_primary(struct flow *flow, struct exchange *ex, struct str p
                              "Name yourself: X-Public-Key: ed25519:<64 lower-case hex digits>.");
     if (!vouched && credential.n == 0)
         return exchange_fail(ex, RC_UNAUTHORIZED, "Sign the request and send X-KEZ-Auth.");
-    if (!vouched && read_credential(ex, credential, &answer) != RC_OK)
+    if (!vouched && !read_credential(flow, ex, credential, &answer))
         return answer;
     auth_put_events(&ex->work, flow->server, primary, ex->auth_read.at_text);
     ex->after_verify = then;
@@ -146,7 +159,7 @@ enum step caller_is_signer(struct flow *flow, struct exchange *ex, step_fn *then
     enum rc rc = handle_read(ex->auth_handle, &h);
     if (rc != RC_OK)
         return exchange_fail(ex, rc, handle_advice(rc));
-    if (read_credential(ex, ex->auth, &answer) != RC_OK)
+    if (!read_credential(flow, ex, ex->auth, &answer))
         return answer;
     auth_put_request(&ex->work, method_name(ex->method), flow->server, ex->target->raw, ex->body,
                      ex->auth_read.at_text);

@@ -4,6 +4,7 @@
 #include "flow/caller.h"
 #include "flow/flow.h"
 #include "flow/limits.h"
+#include "wire/bearer.h"
 #include "wire/record.h"
 #include "wire/registration.h"
 
@@ -58,15 +59,51 @@ static enum step registered(struct flow *flow, struct exchange *ex) {
     return read_record(flow, ex, answer_read_record);
 }
 
+/* Whether the caller may register at all. False: answered. */
+static bool may_register(struct flow *flow, struct exchange *ex, enum step *answer) {
+    struct str token;
+    if (flow->registration == REGISTRATION_OPEN)
+        return true;
+    if (flow->registration == REGISTRATION_CLOSED) {
+        *answer = exchange_fail(ex, RC_FORBIDDEN,
+                                "Registration is closed; ask who runs this server for a handle.");
+        return false;
+    }
+    if (!limits_allow_proof(flow, ex, answer))
+        return false;
+    enum rc rc = bearer_read(ex->authorization, &token);
+    if (rc == RC_OK && bearer_is(token, flow->registration_token))
+        return true;
+    if (rc != RC_MISSING_AUTH)
+        limits_count_failure(flow, ex);
+    ex->challenge = rc == RC_MISSING_AUTH
+                        ? "Bearer realm=\"registration\""
+                        : "Bearer realm=\"registration\", error=\"invalid_token\"";
+    *answer = exchange_fail(ex, RC_UNAUTHORIZED,
+                            rc == RC_MISSING_AUTH
+                                ? "Registration needs a token: send Authorization: Bearer <token>; "
+                                  "who runs this server has one."
+                                : "This is not the registration token; ask who runs this server.");
+    return false;
+}
+
+static enum step refuse_registration(struct flow *flow, struct exchange *ex, enum rc rc,
+                                     const char *advice) {
+    if (rc == RC_UNAUTHORIZED)
+        limits_count_failure(flow, ex);
+    return exchange_fail(ex, rc == RC_STALE ? RC_MALFORMED : rc, advice);
+}
+
 enum step flow_register(struct flow *flow, struct exchange *ex) {
     struct registration registration;
     const char *advice;
     enum step answer;
-    if (!limits_allow_client(flow->register_quota, flow, ex, &answer))
+    if (!limits_allow_client(flow->register_quota, flow, ex, &answer) ||
+        !may_register(flow, ex, &answer))
         return answer;
     enum rc rc = registration_read(ex->body, flow->server, ex->now_ms, &registration, &advice);
     if (rc != RC_OK)
-        return exchange_fail(ex, rc == RC_STALE ? RC_MALFORMED : rc, advice);
+        return refuse_registration(flow, ex, rc, advice);
     ex->job.reg =
         (struct store_register){.handle = registration.handle, .primary = registration.primary};
     return exchange_submit(flow, ex, STORE_REGISTER, registered);

@@ -41,10 +41,12 @@ static enum rc read_epoch(struct exchange *ex) {
 
 static enum step open_stream(struct flow *flow, struct exchange *ex) {
     enum step answer;
-    if (!limits_allow_caller(flow->stream_quota, flow, ex, &answer))
+    if (!limits_allow_client(flow->opens_quota, flow, ex, &answer) ||
+        !limits_allow_caller(flow->stream_quota, flow, ex, &answer))
         return answer;
     ex->open.user = ex->caller;
-    enum rc rc = push_reserve(flow->push, &ex->caller);
+    ex->open.client = ex->client_exempt ? 0 : ex->client;
+    enum rc rc = push_reserve(flow->push, &ex->caller, ex->open.client);
     if (rc == RC_FULL)
         return exchange_fail(ex, RC_FULL,
                              "There is no room for another stream; close one, or try "

@@ -47,7 +47,7 @@ void detach_finish(int fd, bool is_sent, struct guard *guard, struct guarded *on
                    const struct push_open *open) {
     if (!is_sent) {
         close(fd);
-        push_release(push, &open->user);
+        push_release(push, &open->user, open->client);
         return;
     }
     if (on)

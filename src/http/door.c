@@ -13,6 +13,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "core/stats.h"
+#include "core/tally.h"
+#include "http/client.h"
 
 enum {
     TICK_MS = 250,     /* between two sweeps */
@@ -40,8 +43,36 @@ static struct worker *gate_idlest(const struct gate *g) {
     return best;
 }
 
+uint64_t gate_key(const struct gate *g, const struct sockaddr *from) {
+    struct address peer;
+    if (!g->by_address || !client_peer(from, &peer) || !client_is_limited(g->trusted, &peer))
+        return 0;
+    return address_key(&peer);
+}
+
+/* One too many from its address: it is told, and what it sends is read for a while. */
+static void turn_away(struct door *d, const struct gate *g, int fd, uint64_t now_ms) {
+    ssize_t sent = send(fd, g->refusal.p, g->refusal.n, MSG_NOSIGNAL);
+    (void)sent; /* it is the first on this socket, so there is room; or the client has left */
+    stats_add(connections_refused, 1);
+    leftover_take(d->leftovers, fd, now_ms);
+}
+
+static void hand_over(struct gate *g, int fd, const struct sockaddr *from, socklen_t size,
+                      uint64_t key) {
+    struct worker *w = gate_idlest(g);
+    atomic_fetch_add_explicit(&w->open, 1, memory_order_relaxed);
+    atomic_fetch_add(&w->waiting, 1);
+    if (MHD_add_connection(w->daemon, fd, from, size) == MHD_YES)
+        return;
+    atomic_fetch_sub_explicit(&w->open, 1, memory_order_relaxed);
+    atomic_fetch_sub(&w->waiting, 1);
+    if (key)
+        tally_give(g->by_address, key);
+}
+
 /* False: nothing more to accept now. */
-static bool gate_accept_one(struct gate *g, uint64_t now_ms) {
+static bool gate_accept_one(struct door *d, struct gate *g, uint64_t now_ms) {
     struct sockaddr_storage from;
     socklen_t size = sizeof from;
     int fd = accept4(g->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -55,19 +86,17 @@ static bool gate_accept_one(struct gate *g, uint64_t now_ms) {
         /* The client went away again, or the network failed on the way: the next one is fine. */
         return errno != EAGAIN && errno != EINVAL && errno != EBADF;
     }
-    struct worker *w = gate_idlest(g);
-    atomic_fetch_add_explicit(&w->open, 1, memory_order_relaxed);
-    atomic_fetch_add(&w->waiting, 1);
-    if (MHD_add_connection(w->daemon, fd, (struct sockaddr *)&from, size) != MHD_YES) {
-        atomic_fetch_sub_explicit(&w->open, 1, memory_order_relaxed);
-        atomic_fetch_sub(&w->waiting, 1);
-    }
+    uint64_t key = gate_key(g, (struct sockaddr *)&from);
+    if (key && tally_take(g->by_address, key) != RC_OK)
+        turn_away(d, g, fd, now_ms);
+    else
+        hand_over(g, fd, (struct sockaddr *)&from, size, key);
     return true;
 }
 
-static void gate_accept(struct gate *g, int at_most, uint64_t now_ms) {
+static void gate_accept(struct door *d, struct gate *g, int at_most, uint64_t now_ms) {
     for (int i = 0; i < at_most && gate_open(g) < g->max_open; i++)
-        if (!gate_accept_one(g, now_ms))
+        if (!gate_accept_one(d, g, now_ms))
             return;
 }
 
@@ -103,7 +132,7 @@ static bool obey(struct door *d) {
         if (i == LISTENER_ADMIN || g->fd < 0)
             continue;
         local_remove(&g->file); /* from here on nobody finds it */
-        gate_accept(g, LAST_BURST, clock_mono_ms(d->clock));
+        gate_accept(d, g, LAST_BURST, clock_mono_ms(d->clock));
         gate_close(g);
     }
     pthread_mutex_lock(&d->lock);
@@ -135,7 +164,7 @@ static void turn(struct door *d, uint64_t *swept_ms) {
             log_warn("http door: %s", strerror(errno));
         for (int i = 0; i < LISTENER_COUNT; i++)
             if (polls[1 + i].revents)
-                gate_accept(&d->gates[i], ACCEPT_BURST, now_ms);
+                gate_accept(d, &d->gates[i], ACCEPT_BURST, now_ms);
     }
     if (ready >= 0)
         leftover_step(d->leftovers, polls + 1 + LISTENER_COUNT, leftovers, now_ms);

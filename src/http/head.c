@@ -4,14 +4,12 @@
 #include "http/head.h"
 
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "base/hash.h"
+#include "http/client.h"
 #include "http/site.h"
 
-/* The fields that are looked at. Those of the protocol are kept; all may be there once only. */
+/* The fields that are looked at. Those of the protocol are kept, and may be there once only. */
 enum field {
     FIELD_AUTH,
     FIELD_AUTH_HANDLE,
@@ -21,6 +19,9 @@ enum field {
     FIELD_LENGTH,
     FIELD_CODING,
     FIELD_EXPECT,
+    FIELD_AUTHORIZATION,
+    FIELD_FORWARDED_FOR,
+    FIELD_FORWARDED,
     FIELD_COUNT
 };
 
@@ -35,12 +36,18 @@ static const struct {
     [FIELD_HOST] = {STR_INIT("Host"), "Send Host once."},
     [FIELD_LENGTH] = {STR_INIT("Content-Length"), "Send Content-Length once."},
     [FIELD_CODING] = {STR_INIT("Transfer-Encoding"), "Send Transfer-Encoding once."},
-    [FIELD_EXPECT] = {STR_INIT("Expect"), NULL}, /* a list may come in several lines */
+    [FIELD_AUTHORIZATION] = {STR_INIT("Authorization"), "Send Authorization once."},
+    /* Lists may come in several lines. */
+    [FIELD_EXPECT] = {STR_INIT("Expect"), NULL},
+    [FIELD_FORWARDED_FOR] = {STR_INIT("X-Forwarded-For"), NULL},
+    [FIELD_FORWARDED] = {STR_INIT("Forwarded"), NULL},
 };
 
 struct seen {
     struct str value[FIELD_COUNT]; /* absent: not there */
     unsigned count[FIELD_COUNT];
+    bool is_proxied; /* a trusted proxy sent it */
+    struct client_said said;
 };
 
 /* Without the optional white space around it (RFC 9110, 5.5); never absent. */
@@ -60,8 +67,13 @@ static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *
     for (int i = 0; i < FIELD_COUNT; i++) {
         if (!str_eq_nocase((struct str){name, name_n}, fields[i].name))
             continue;
+        struct str text = trimmed(value, value_n);
         if (seen->count[i]++ == 0)
-            seen->value[i] = trimmed(value, value_n);
+            seen->value[i] = text;
+        if (seen->is_proxied && i == FIELD_FORWARDED_FOR)
+            client_say_for(&seen->said, text);
+        if (seen->is_proxied && i == FIELD_FORWARDED)
+            client_say_rfc(&seen->said, text);
         break;
     }
     return MHD_YES;
@@ -92,38 +104,40 @@ static enum rc read_framing(const struct seen *seen, const char *version, struct
     return RC_OK;
 }
 
-/* An address as far as limits by address tell clients apart: all of IPv4, the /64 of IPv6. */
-static void read_client(struct MHD_Connection *c, struct exchange *ex) {
+/* The address at the other end; false on a Unix socket. */
+static bool read_peer(struct MHD_Connection *c, struct address *peer) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *from = info ? info->client_addr : NULL;
-    const char *bytes = "";
-    size_t n = 0;
-    if (from && from->sa_family == AF_INET) {
-        bytes = (const char *)&((const struct sockaddr_in *)(const void *)from)->sin_addr;
-        n = 4;
-    } else if (from && from->sa_family == AF_INET6) {
-        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
-        bool is_mapped = IN6_IS_ADDR_V4MAPPED(v6);
-        bytes = (const char *)v6 + (is_mapped ? 12 : 0);
-        n = is_mapped ? 4 : 8;
-        ex->client_exempt = IN6_IS_ADDR_LOOPBACK(v6);
-    }
-    if (n == 4 && bytes[0] == 127)
-        ex->client_exempt = true;
-    ex->client = hash_str((struct str){bytes, n});
+    return client_peer(info ? info->client_addr : NULL, peer);
 }
 
-enum rc head_read(struct MHD_Connection *c, const char *version, struct exchange *ex,
-                  struct head *out, const char **advice) {
+/* Loopback is exempt from limits by address, and so is the Unix socket; but a proxy speaks for
+ * others, wherever it runs. */
+static void keep_client(struct exchange *ex, const struct seen *seen,
+                        const struct networks *trusted, const struct address *peer) {
+    struct address client = *peer;
+    if (seen->is_proxied)
+        client = client_address(&seen->said, trusted, peer);
+    ex->client_exempt = !seen->is_proxied && address_is_loopback(peer);
+    ex->client = address_key(&client);
+}
+
+enum rc head_read(struct MHD_Connection *c, const char *version, const struct networks *trusted,
+                  struct exchange *ex, struct head *out, const char **advice) {
     struct seen seen = {.count = {0}};
+    struct address peer;
+    bool has_peer = read_peer(c, &peer);
     *out = (struct head){.length = 0};
+    seen.is_proxied = has_peer && networks_have(trusted, &peer);
     (void)MHD_get_connection_values_n(c, MHD_HEADER_KIND, on_field, &seen);
     ex->auth = seen.value[FIELD_AUTH];
     ex->auth_handle = seen.value[FIELD_AUTH_HANDLE];
     ex->public_key = seen.value[FIELD_PUBLIC_KEY];
     ex->last_event_id = seen.value[FIELD_LAST_EVENT_ID];
-    read_client(c, ex);
+    ex->authorization = seen.value[FIELD_AUTHORIZATION];
+    ex->client_exempt = true;
+    if (has_peer)
+        keep_client(ex, &seen, trusted, &peer);
 
     enum rc rc = read_framing(&seen, version, out, advice);
     for (int i = 0; rc == RC_OK && i < FIELD_COUNT; i++)

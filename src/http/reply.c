@@ -20,7 +20,18 @@
     "font-src 'self'; media-src 'self' blob:; connect-src 'self' https:; manifest-src 'self'; "    \
     "worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-#define CORS_HEADERS "X-KEZ-Auth, X-KEZ-Handle, X-Public-Key, Last-Event-ID, Content-Type"
+#define CORS_HEADERS                                                                               \
+    "X-KEZ-Auth, X-KEZ-Handle, X-Public-Key, Last-Event-ID, Content-Type, Authorization"
+#define CORS_EXPOSED "Retry-After, Allow, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+
+/* What every answer has, and what those of the API have that other origins may read. */
+static const struct field {
+    const char *name, *value;
+} fields_of_all[] = {{"X-Content-Type-Options", "nosniff"}, {"Referrer-Policy", "no-referrer"}},
+  fields_of_cors[] = {{"Access-Control-Allow-Origin", "*"},
+                      {"Access-Control-Expose-Headers", CORS_EXPOSED}};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* A row of header fields; one that finds no memory spoils the row. */
 struct fields {
@@ -33,14 +44,27 @@ static void put(struct fields *f, const char *name, const char *value) {
         f->is_sound = MHD_add_response_header(f->answer, name, value) == MHD_YES;
 }
 
+static void put_number(struct fields *f, const char *name, uint32_t value) {
+    char digits[16];
+    (void)snprintf(digits, sizeof digits, "%u", (unsigned)value);
+    put(f, name, digits);
+}
+
+/* draft-ietf-httpapi-ratelimit-headers, up to 06: the three fields that clients know. */
+static void put_rate(struct fields *f, const struct rate *rate) {
+    if (rate->per_minute == 0)
+        return;
+    put_number(f, "RateLimit-Limit", rate->per_minute);
+    put_number(f, "RateLimit-Remaining", rate->left);
+    put_number(f, "RateLimit-Reset", rate->reset_s);
+}
+
 static void put_common(struct fields *f, const struct request *r) {
-    put(f, "X-Content-Type-Options", "nosniff");
-    put(f, "Referrer-Policy", "no-referrer");
+    for (size_t i = 0; i < COUNT(fields_of_all); i++)
+        put(f, fields_of_all[i].name, fields_of_all[i].value);
     put(f, "Content-Security-Policy", r->is_page ? PAGE_POLICY : API_POLICY);
-    if (r->has_cors) {
-        put(f, "Access-Control-Allow-Origin", "*");
-        put(f, "Access-Control-Expose-Headers", "Retry-After, Allow");
-    }
+    for (size_t i = 0; r->has_cors && i < COUNT(fields_of_cors); i++)
+        put(f, fields_of_cors[i].name, fields_of_cors[i].value);
 }
 
 static void put_methods(struct fields *f, const struct request *r) {
@@ -61,11 +85,11 @@ static void put_rest(struct fields *f, struct request *r) {
         put(f, "ETag", r->file.etag);
     put(f, "Cache-Control", r->is_page ? "no-cache" : "no-store");
     put_methods(f, r);
-    if (r->ex.retry_after_s) {
-        char seconds[16];
-        (void)snprintf(seconds, sizeof seconds, "%u", (unsigned)r->ex.retry_after_s);
-        put(f, "Retry-After", seconds);
-    }
+    if (r->ex.retry_after_s)
+        put_number(f, "Retry-After", r->ex.retry_after_s);
+    if (r->ex.status == 401 && r->ex.challenge)
+        put(f, "WWW-Authenticate", r->ex.challenge);
+    put_rate(f, &r->ex.rate);
     if (atomic_load(&r->server->is_closing))
         put(f, "Connection", "close");
 }
@@ -111,6 +135,7 @@ static bool reply_stream(struct request *r) {
         put(&f, "Content-Type", "text/event-stream");
         put(&f, "Cache-Control", "no-store");
         put(&f, "X-Accel-Buffering", "no");
+        put_rate(&f, &r->ex.rate);
         r->ex.status = 200;
         if (queue(r, &f, 200)) {
             r->stream_fd = fd;
@@ -119,7 +144,7 @@ static bool reply_stream(struct request *r) {
     }
     if (fd >= 0)
         close(fd);
-    push_release(r->server->flow->push, &r->ex.open.user);
+    push_release(r->server->flow->push, &r->ex.open.user, r->ex.open.client);
     (void)exchange_fail(&r->ex, RC_FULL, "There is no room for another stream; try again shortly.");
     return false;
 }
@@ -137,4 +162,23 @@ bool reply(struct request *r) {
         put_rest(&f, r);
     }
     return queue(r, &f, r->ex.status);
+}
+
+void reply_put_refusal(struct buf *out) {
+    struct exchange ex;
+    exchange_init(&ex);
+    (void)exchange_fail(
+        &ex, RC_FULL, "Too many connections from this address; close some, or try again shortly.");
+    buf_putf(out, "HTTP/1.1 %d Service Unavailable\r\n", ex.status);
+    for (size_t i = 0; i < COUNT(fields_of_all); i++)
+        buf_putf(out, "%s: %s\r\n", fields_of_all[i].name, fields_of_all[i].value);
+    for (size_t i = 0; i < COUNT(fields_of_cors); i++)
+        buf_putf(out, "%s: %s\r\n", fields_of_cors[i].name, fields_of_cors[i].value);
+    buf_putf(out,
+             "Content-Security-Policy: " API_POLICY "\r\nContent-Type: %s\r\n"
+             "Content-Length: %zu\r\nCache-Control: no-store\r\nRetry-After: %u\r\n"
+             "Connection: close\r\n\r\n",
+             ex.content_type, ex.out.n, (unsigned)ex.retry_after_s);
+    buf_put(out, buf_str(&ex.out));
+    exchange_done(&ex);
 }

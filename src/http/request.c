@@ -197,12 +197,11 @@ static bool answer(struct request *r) {
     return reply(r);
 }
 
-/* Who asks by the events socket is a process of this machine: a router, which minds the limits of
- * its own clients. */
+/* Who asks by the events socket is a router on this machine, which minds the limits of its own
+ * clients. */
 static void read_peer(struct request *r) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    r->ex.client_exempt = true;
     r->ex.client_trusted = info && local_peer_is(info->connect_fd, &r->server->trusted_peers);
 }
 
@@ -216,7 +215,8 @@ static bool read_head(struct request *r, const char *method, const char *version
     if (!is_admin(r))
         atomic_fetch_add(&r->server->in_flight, 1);
 
-    enum rc rc = head_read(r->connection, version, &r->ex, &r->head, &advice);
+    enum rc rc =
+        head_read(r->connection, version, &r->server->trusted_proxies, &r->ex, &r->head, &advice);
     if (r->worker->listener == LISTENER_EVENTS)
         read_peer(r);
     if (read_target(r, version))

@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "core/stats.h"
+#include "core/tally.h"
 #include "http/bind.h"
+#include "http/reply.h"
 #include "http/request.h"
 #include "http/state.h"
 
@@ -26,6 +28,7 @@ enum {
     EVENTS_MAX_CONNECTIONS = 64, /* which are not a stream yet */
     LIMIT_SLACK = 1024, /* the door keeps the limit; a daemon counts a connection a while longer */
     REPLY_ROOM_BYTES = 8 * 1024, /* of a connection's memory, for the head of the answer */
+    REFUSAL_MAX_BYTES = 4096,
 };
 
 /* ---- what libmicrohttpd calls ---- */
@@ -46,7 +49,18 @@ static struct guarded *connection_started(struct worker *w, struct MHD_Connectio
     return on;
 }
 
-static void connection_closed(struct worker *w, struct guarded *on) {
+/* Gives back what the door took for its address. */
+static void give_back(struct worker *w, struct MHD_Connection *c) {
+    const struct gate *g = &w->server->door.gates[w->listener];
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    uint64_t key = gate_key(g, info ? info->client_addr : NULL);
+    if (key)
+        tally_give(g->by_address, key);
+}
+
+static void connection_closed(struct worker *w, struct MHD_Connection *c, struct guarded *on) {
+    give_back(w, c);
     if (on)
         guard_remove(&w->server->guard, on);
     free(on);
@@ -61,7 +75,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **context,
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = connection_started(arg, c);
     } else {
-        connection_closed(arg, *context);
+        connection_closed(arg, c, *context);
         *context = NULL;
     }
 }
@@ -143,9 +157,13 @@ static enum rc open_gates(struct http_server *s, const struct http_config *confi
 
 static enum rc read_trust(struct http_server *s, const struct http_config *config,
                           const char **why) {
+    *why = "trusted proxies must be networks: CIDR,CIDR";
+    if (is_given(config->trusted_proxies) &&
+        networks_read(str_of(config->trusted_proxies), &s->trusted_proxies) != RC_OK)
+        return RC_MALFORMED;
     if (!is_given(config->events_trust_peers))
         return RC_OK;
-    *why = "trusted peers of the events socket must be user ids: UID,UID,…";
+    *why = "trusted peers of the events socket must be user ids: UID,UID";
     enum rc rc = local_read_peers(str_of(config->events_trust_peers), &s->trusted_peers);
     if (rc == RC_OK && !is_given(config->events_socket)) {
         *why = "there are trusted peers and no events socket; give it a path, or trust nobody";
@@ -178,6 +196,8 @@ static void stop(struct http_server *s) {
     door_done(&s->door);
     leftover_done(&s->leftovers);
     guard_done(&s->guard);
+    tally_free(s->by_address);
+    buf_done(&s->refusal);
     site_close(&s->site);
     free(s->workers);
     free(s);
@@ -202,7 +222,14 @@ static struct http_server *make(const struct http_config *config, struct flow *f
     }
     guard_init(&s->guard);
     leftover_init(&s->leftovers);
-    return s;
+    buf_init(&s->refusal, REFUSAL_MAX_BYTES);
+    reply_put_refusal(&s->refusal);
+    if (config->max_connections_address)
+        s->by_address = tally_new(UINT32_MAX, config->max_connections_address);
+    if (buf_rc(&s->refusal) == RC_OK && (s->by_address || !config->max_connections_address))
+        return s;
+    stop(s);
+    return NULL;
 }
 
 static void set_gate(struct gate *g, struct worker *workers, unsigned n, uint32_t max_open) {
@@ -223,7 +250,11 @@ static enum rc start(struct http_server *s, const struct http_config *config, co
     rc = start_workers(s, config);
     if (rc != RC_OK)
         return rc;
-    set_gate(&s->door.gates[LISTENER_PUBLIC], s->workers, s->worker_count, config->max_connections);
+    struct gate *public = &s->door.gates[LISTENER_PUBLIC];
+    set_gate(public, s->workers, s->worker_count, config->max_connections);
+    public->by_address = s->by_address;
+    public->trusted = &s->trusted_proxies;
+    public->refusal = buf_str(&s->refusal);
     set_gate(&s->door.gates[LISTENER_ADMIN], &s->admin_worker, 1, ADMIN_MAX_CONNECTIONS);
     set_gate(&s->door.gates[LISTENER_EVENTS], &s->events_worker, 1, EVENTS_MAX_CONNECTIONS);
     return door_start(&s->door);

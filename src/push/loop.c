@@ -34,10 +34,11 @@ struct loop {
     const struct clock *clock;
     int epoll;
     pthread_t thread;
+    bool is_quiet; /* the thread has ended */
     uint32_t stall_ms;
 
     /* Signals; set by any thread, taken by the loop. */
-    atomic_bool look_at_all, bus_changed, bus_is_up;
+    atomic_bool look_at_all, bus_changed, bus_is_up, ends;
     atomic_uint_least64_t barrier_ticket;
     atomic_uint_least64_t drain_ms; /* + 1; 0: none asked for */
 };
@@ -181,7 +182,7 @@ static int wait_ms(struct loop *l) {
 static void *run(void *arg) {
     struct loop *l = arg;
     struct epoll_event events[EVENTS_MAX];
-    while (!queue_is_closed(&l->queue)) {
+    while (!atomic_load(&l->ends)) {
         int n = epoll_wait(l->epoll, events, EVENTS_MAX, wait_ms(l));
         shard_begin(l->shard);
         run_events(l, events, n);
@@ -230,11 +231,23 @@ enum rc loop_start(unsigned index, const struct push_config *config, const struc
     return RC_OK;
 }
 
+void loop_quiet(struct loop *l) {
+    if (l->is_quiet)
+        return;
+    atomic_store(&l->ends, true);
+    queue_ring(&l->queue);
+    pthread_join(l->thread, NULL);
+    l->is_quiet = true;
+    while (run_notes(l))
+        continue;
+    shard_end_streams(l->shard);
+}
+
 void loop_stop(struct loop *l) {
     if (!l)
         return;
+    loop_quiet(l);
     queue_close(&l->queue);
-    pthread_join(l->thread, NULL);
     loop_free(l);
 }
 

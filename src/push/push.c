@@ -14,7 +14,8 @@
 
 struct push {
     struct push_config config;
-    struct tally *seats; /* by hash of the handle */
+    struct tally *seats;   /* by hash of the handle */
+    struct tally *clients; /* by the key of the client's address */
     atomic_bool draining;
     unsigned shards;
     struct loop *loops[];
@@ -26,8 +27,10 @@ static struct loop *loop_of(struct push *p, const struct handle *h) {
     return p->loops[(seat_key(h) >> 32) % p->shards];
 }
 
-static void released(void *arg, const struct handle *h) {
+static void released(void *arg, const struct handle *h, uint64_t client) {
     struct push *p = arg;
+    if (client)
+        tally_give(p->clients, client);
     tally_give(p->seats, seat_key(h));
 }
 
@@ -37,8 +40,10 @@ enum rc push_start(const struct push_config *config, const struct push_ops *ops,
     if (!p)
         return RC_NO_MEMORY;
     p->config = *config;
+    uint32_t each = config->max_streams_client ? config->max_streams_client : UINT32_MAX;
     p->seats = tally_new(config->max_streams, config->max_streams_handle);
-    enum rc rc = p->seats ? RC_OK : RC_NO_MEMORY;
+    p->clients = tally_new(UINT32_MAX, each);
+    enum rc rc = p->seats && p->clients ? RC_OK : RC_NO_MEMORY;
     struct shard_owner owner = {p, released};
     for (; rc == RC_OK && p->shards < config->shards; p->shards += rc == RC_OK)
         rc = loop_start(p->shards, config, ops, &owner, clock, &p->loops[p->shards]);
@@ -50,12 +55,18 @@ enum rc push_start(const struct push_config *config, const struct push_ops *ops,
     return RC_OK;
 }
 
+void push_quiet(struct push *p) {
+    for (unsigned i = 0; p && i < p->shards; i++)
+        loop_quiet(p->loops[i]);
+}
+
 void push_stop(struct push *p) {
     if (!p)
         return;
     for (unsigned i = 0; i < p->shards; i++)
         loop_stop(p->loops[i]);
     tally_free(p->seats);
+    tally_free(p->clients);
     free(p);
 }
 
@@ -67,24 +78,29 @@ void push_drain(struct push *p, uint32_t drain_ms) {
 
 uint32_t push_streams(struct push *p) { return tally_all(p->seats); }
 
-enum rc push_reserve(struct push *p, const struct user *user) {
+enum rc push_reserve(struct push *p, const struct user *user, uint64_t client) {
     if (atomic_load(&p->draining))
         return RC_UNAVAILABLE;
     enum rc rc = tally_take(p->seats, seat_key(&user->handle));
+    if (rc == RC_OK && client) {
+        rc = tally_take(p->clients, client);
+        if (rc != RC_OK)
+            tally_give(p->seats, seat_key(&user->handle));
+    }
     if (rc != RC_OK)
         stats_add(streams_refused, 1);
     return rc;
 }
 
-void push_release(struct push *p, const struct user *user) {
-    tally_give(p->seats, seat_key(&user->handle));
+void push_release(struct push *p, const struct user *user, uint64_t client) {
+    released(p, &user->handle, client);
 }
 
 void push_open(struct push *p, const struct push_open *open, int fd) {
     if (loop_open(loop_of(p, &open->user.handle), open, fd) == RC_OK)
         return;
     close(fd);
-    push_release(p, &open->user);
+    push_release(p, &open->user, open->client);
 }
 
 void push_row(struct push *p, const struct handle *to, uint64_t seq, struct frame *frame) {

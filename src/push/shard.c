@@ -39,14 +39,18 @@ struct shard *shard_new(unsigned index, const struct push_config *config,
     return sh;
 }
 
-void shard_free(struct shard *sh) {
-    if (!sh)
-        return;
+void shard_end_streams(struct shard *sh) {
     for (uint32_t i = 0; i < sh->streams.size; i++) {
         struct stream *s = slots_at(&sh->streams, i);
         if (s)
             stream_end(sh, s, END_DRAINED);
     }
+}
+
+void shard_free(struct shard *sh) {
+    if (!sh)
+        return;
+    shard_end_streams(sh);
     table_done(&sh->topics_by_handle);
     slots_done(&sh->topics);
     slots_done(&sh->streams);

@@ -41,7 +41,7 @@ void stream_end(struct shard *sh, struct stream *s, enum stream_end why) {
     reads_forget(sh, &s->want);
     slots_remove(&sh->streams, s->id);
     sh->io.close(sh->io.arg, s->fd);
-    sh->owner.released(sh->owner.arg, &t->handle);
+    sh->owner.released(sh->owner.arg, &t->handle, s->client);
     count_end(why);
     outbox_free(s->outbox);
     free(s->client_epoch);
@@ -130,6 +130,7 @@ static struct stream *stream_new(struct shard *sh, struct topic *t, const struct
         .state = STREAM_JOINING,
         .from_now = !open->has_after,
         .is_tagged = open->tagged,
+        .client = open->client,
         .position = open->has_after ? open->after : 0,
     };
     list_init(&s->of_topic);
@@ -155,7 +156,7 @@ void stream_open(struct shard *sh, const struct push_open *open, int fd) {
     struct stream *s = t ? stream_new(sh, t, open, fd) : NULL;
     if (!s) {
         sh->io.close(sh->io.arg, fd);
-        sh->owner.released(sh->owner.arg, &open->user.handle);
+        sh->owner.released(sh->owner.arg, &open->user.handle, open->client);
         stats_add(streams_closed_error, 1);
         if (t)
             topic_leave(sh, t);

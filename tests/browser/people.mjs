@@ -98,11 +98,11 @@ export class Person {
   }
 
   live(page = this.page, ms = 20000) {
-    return page.locator('[data-state=live]').waitFor({ timeout: ms, state: 'attached' });
+    return page.locator('[data-state=live]').first().waitFor({ timeout: ms, state: 'attached' });
   }
 
   state(page = this.page) {
-    return page.locator('[data-state]').getAttribute('data-state');
+    return page.locator('[data-state]').first().getAttribute('data-state');
   }
 
   /** Opens the chat with a handle, by "new chat". */

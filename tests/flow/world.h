@@ -26,6 +26,7 @@ static struct {
     enum rc job_rc;     /* what jobs other than FIND end with */
     enum rc reserve_rc; /* what push_reserve() says */
     unsigned jobs, reserved;
+    uint64_t client; /* of the last reservation */
     struct store_job *last; /* valid inside the story only */
     struct store_post post; /* a copy of the last one */
     struct store_read read;
@@ -173,9 +174,9 @@ enum rc store_submit(struct store *s, struct store_job *job) {
     return RC_OK;
 }
 
-enum rc push_reserve(struct push *p, const struct user *user) {
-    (void)p;
-    (void)user;
+enum rc push_reserve(struct push *p, const struct user *user, uint64_t client) {
+    (void)p, (void)user;
+    world.client = client;
     world.reserved += world.reserve_rc == RC_OK;
     return world.reserve_rc;
 }
@@ -206,6 +207,8 @@ static void world_reset(void) {
         .unsigned_quota = unlimited,
         .signed_quota = unlimited,
         .stream_quota = unlimited,
+        .opens_quota = unlimited,
+        .failures_quota = unlimited,
         .clock = clock_system(),
     };
     assert_non_null(world.flow.directory);

@@ -97,8 +97,8 @@ struct push {
     struct push_open opens[OPENS_MAX];
 };
 
-enum rc push_reserve(struct push *p, const struct user *user) {
-    (void)user;
+enum rc push_reserve(struct push *p, const struct user *user, uint64_t client) {
+    (void)user, (void)client;
     pthread_mutex_lock(&p->lock);
     bool is_full = p->is_full;
     if (!is_full)
@@ -107,8 +107,8 @@ enum rc push_reserve(struct push *p, const struct user *user) {
     return is_full ? RC_FULL : RC_OK;
 }
 
-void push_release(struct push *p, const struct user *user) {
-    (void)user;
+void push_release(struct push *p, const struct user *user, uint64_t client) {
+    (void)user, (void)client;
     pthread_mutex_lock(&p->lock);
     p->released++;
     pthread_mutex_unlock(&p->lock);
@@ -203,7 +203,7 @@ enum step flow_inbox(struct flow *flow, struct exchange *ex) {
 }
 
 static inline enum step rig_stream(struct flow *flow, struct exchange *ex) {
-    enum rc rc = push_reserve(flow->push, &ex->open.user);
+    enum rc rc = push_reserve(flow->push, &ex->open.user, 0);
     if (rc != RC_OK)
         return exchange_fail(ex, rc, "no room");
     ex->is_stream = true;

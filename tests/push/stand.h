@@ -120,8 +120,8 @@ static inline void stand_close(void *arg, int fd) {
     s->is_closed = true;
 }
 
-static inline void stand_released(void *arg, const struct handle *h) {
-    (void)h;
+static inline void stand_released(void *arg, const struct handle *h, uint64_t client) {
+    (void)h, (void)client;
     ((struct stand *)arg)->released++;
 }
 

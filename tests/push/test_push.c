@@ -82,6 +82,7 @@ static int set_up(void **state) {
     const struct push_config config = {.shards = 2,
                                        .max_streams = STREAMS,
                                        .max_streams_handle = STREAMS / HANDLES,
+                                       .max_streams_client = 3,
                                        .queue_items = 64,
                                        .queue_bytes = 1 << 20,
                                        .outbox_frames = 16,
@@ -119,14 +120,16 @@ static struct user user(int i) {
 }
 
 /* Opens a stream; the client's end of its socket. */
-static int open_stream(int of, uint64_t after) {
-    struct push_open open = {.user = user(of), .has_after = true, .after = after};
+static int open_stream_for(int of, uint64_t after, uint64_t client) {
+    struct push_open open = {.user = user(of), .client = client, .has_after = true, .after = after};
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-    assert_int_equal(push_reserve(push, &open.user), RC_OK);
+    assert_int_equal(push_reserve(push, &open.user, open.client), RC_OK);
     push_open(push, &open, ends[0]);
     return ends[1];
 }
+
+static int open_stream(int of, uint64_t after) { return open_stream_for(of, after, 0); }
 
 struct reader {
     int fd;
@@ -196,18 +199,39 @@ static void a_row_that_nobody_published_is_found_by_the_sweep(void **state) {
     close(r.fd);
 }
 
+static void a_client_has_so_many_streams_of_all_handles(void **state) {
+    (void)state;
+    enum { MINE = 77, YOURS = 78 };
+    int fds[3];
+    struct user u = user(0);
+    for (int i = 0; i < 3; i++)
+        fds[i] = open_stream_for(i % HANDLES, 0, MINE);
+    assert_int_equal(push_reserve(push, &u, MINE), RC_FULL);
+    assert_int_equal(push_streams(push), 3); /* its place was given back */
+    assert_int_equal(push_reserve(push, &u, YOURS), RC_OK);
+    push_release(push, &u, YOURS);
+    close(fds[0]);
+    wait_for_streams(2);
+    assert_int_equal(push_reserve(push, &u, MINE), RC_OK);
+    assert_int_equal(push_reserve(push, &u, MINE), RC_FULL);
+    push_release(push, &u, MINE);
+    close(fds[1]);
+    close(fds[2]);
+    wait_for_streams(0);
+}
+
 static void places_are_limited_and_come_back(void **state) {
     (void)state;
     int fds[STREAMS], n = 0;
     struct user one = user(0), other = user(HANDLES);
     for (int i = 0; i < STREAMS; i++)
         fds[n++] = open_stream(i % HANDLES, 0);
-    assert_int_equal(push_reserve(push, &other), RC_FULL); /* the node is full */
+    assert_int_equal(push_reserve(push, &other, 0), RC_FULL); /* the node is full */
     close(fds[--n]);
     wait_for_streams(STREAMS - 1);
-    assert_int_equal(push_reserve(push, &one), RC_FULL); /* this handle is full */
-    assert_int_equal(push_reserve(push, &other), RC_OK);
-    push_release(push, &other);
+    assert_int_equal(push_reserve(push, &one, 0), RC_FULL); /* this handle is full */
+    assert_int_equal(push_reserve(push, &other, 0), RC_OK);
+    push_release(push, &other, 0);
     assert_int_equal(push_streams(push), STREAMS - 1);
     while (n > 0)
         close(fds[--n]);
@@ -265,7 +289,7 @@ static void a_drain_ends_all_streams_and_lets_no_new_ones_in(void **state) {
         read_until(&readers[i], "event: ready\n");
     }
     push_drain(push, 200);
-    assert_int_equal(push_reserve(push, &u), RC_UNAVAILABLE);
+    assert_int_equal(push_reserve(push, &u, 0), RC_UNAVAILABLE);
     for (int i = 0; i < STREAMS; i++) {
         while (read_some(&readers[i]))
             continue;
@@ -291,6 +315,7 @@ int main(void) {
         TEST(a_stream_is_ready_gets_rows_and_goes),
         TEST(a_row_that_nobody_published_is_found_by_the_sweep),
         TEST(places_are_limited_and_come_back),
+        TEST(a_client_has_so_many_streams_of_all_handles),
         TEST(every_stream_gets_every_row_once_whoever_says_it),
         TEST(a_drain_ends_all_streams_and_lets_no_new_ones_in),
         TEST(a_stop_closes_what_is_left),

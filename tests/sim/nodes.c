@@ -95,9 +95,8 @@ static void io_close(void *arg, int fd) {
     back_to_shard(seat);
 }
 
-static void owner_released(void *arg, const struct handle *h) {
-    (void)arg;
-    (void)h;
+static void owner_released(void *arg, const struct handle *h, uint64_t client) {
+    (void)arg, (void)h, (void)client;
 }
 
 /* ---- turns ---- */

@@ -2,6 +2,7 @@
 // unlock.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
+import { tick } from 'svelte';
 import { Api, ApiError, type HandleRecord, SKEW_LIMIT_MS } from './lib/api';
 import { type Bytes, randomBytes } from './lib/bytes';
 import { identityFromSeed } from './lib/keys';
@@ -49,6 +50,9 @@ class App {
     }
     this.#tabs = new Tabs({
       secrets: () => this.session && { primary: this.session.identity.primary, secrets: this.session.secrets },
+      onLate: (secrets) => {
+        if (this.phase === 'locked' && this.vault) void this.#open(this.vault, secrets).catch(() => undefined);
+      },
       onLock: () => void this.#close(),
       onActive: () => (this.#lastActive = Date.now()),
       onErased: () => location.reload(),
@@ -56,7 +60,7 @@ class App {
     this.#listen();
     const secrets = this.vault && (await this.#tabs.ask(this.vault.primary));
     if (!this.vault) this.phase = 'start';
-    else if (secrets) await this.#open(this.vault, secrets);
+    else if (secrets) await this.#open(this.vault, secrets).catch(() => (this.phase = 'locked'));
     else this.phase = 'locked';
   }
 
@@ -121,6 +125,7 @@ class App {
     this.session = undefined;
     this.phase = 'locked';
     document.title = t.title(0);
+    await tick(); // the screens give back their drafts
     await session.close();
   }
 
@@ -130,6 +135,7 @@ class App {
     if (!vault) return false;
     const secrets = await openVault(vault, passphrase);
     if (!secrets) return false;
+    this.#tabs?.settle();
     await this.#open(vault, secrets);
     return true;
   }

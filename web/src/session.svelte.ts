@@ -14,6 +14,8 @@ import type { Secrets, Vault } from './lib/store/vault';
 import { cleanLine, preview } from './lib/text';
 import { t } from './texts';
 
+const BURST_MS = 50;
+
 export interface SessionOptions {
   api: Api;
   database: Database;
@@ -34,6 +36,7 @@ export class Session {
   readonly #keeper: Keeper;
   readonly #channel: BroadcastChannel;
   #live: Live | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** Grows with every change of the model; what is derived from it reads this. */
   version = $state(0);
   status = $state.raw<Status>({ state: 'connecting', reason: 'start', leads: false });
@@ -50,9 +53,9 @@ export class Session {
     this.#channel = new BroadcastChannel(`kez-chat-model:${vault.server}:${vault.handle}`);
     const who = { identity: this.identity, handle: vault.handle, server: vault.server };
     this.#keeper = new Keeper({
-      model: this.model, records, channel: this.#channel, onChange: () => this.version++, onStorage: options.onStorage,
+      model: this.model, records, channel: this.#channel, onChange: () => this.#changed(), onStorage: options.onStorage,
     });
-    this.sender = new Sender({ api, who, model: this.model, keeper: this.#keeper, locks: navigator.locks });
+    this.sender = new Sender({ api, who, model: this.model, keeper: this.#keeper, locks: navigator.locks, isLeading: () => this.status.leads });
     this.engine = new Engine({
       api, who, model: this.model, keeper: this.#keeper, onArrival: (item) => this.#announce(item, options.notify),
     });
@@ -95,6 +98,15 @@ export class Session {
     this.sender.flush();
   }
 
+  /** The screens follow at once; while a long past is read, some times a second. */
+  #changed(): void {
+    if (this.hasCaughtUp && this.status.state === 'live') return void this.version++;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.version++;
+    }, BURST_MS);
+  }
+
   /** Tries the connection now. */
   wake(): void {
     this.#live?.wake();
@@ -103,10 +115,14 @@ export class Session {
 
   async close(): Promise<void> {
     this.#live?.stop();
+    this.engine.stop();
     this.sender.stop();
+    clearTimeout(this.#timer);
+    await this.sender.idle();
     await this.#keeper.settled();
     this.#keeper.close();
     this.#channel.close();
+    for (const secret of [this.identity.seed, this.identity.sealSecret, ...Object.values(this.secrets)]) secret.fill(0);
   }
 
   #announce(item: MessageItem | FlawItem, notify: SessionOptions['notify']): void {

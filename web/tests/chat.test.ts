@@ -187,6 +187,64 @@ describe('between two', () => {
     expect(alice.model.outbox.size).toBe(0);
   });
 
+  it('none of many that are written quickly is left behind', async () => {
+    for (let i = 0; i < 25; i++) {
+      alice.sender.send(B, `n${i}`);
+      if (i % 3 === 0) await new Promise((go) => setTimeout(go)); // at any point of the work on those before
+      if (i % 7 === 0) await alice.sender.idle();
+    }
+    await alice.sender.idle();
+    await until('bob has all', () => bob.items(A).length === 25);
+    expect(bob.texts(A)).toEqual(Array.from({ length: 25 }, (_, i) => `n${i}`));
+    expect(bob.items(A).flatMap((i) => i.doubts ?? [])).toEqual([]);
+  });
+
+  it('one that is written while the last work is being kept is sent, too', async () => {
+    const settled = alice.keeper.settled.bind(alice.keeper);
+    let late: string | undefined = 'late';
+    alice.keeper.settled = async () => {
+      if (late) alice.sender.send(B, late);
+      late = undefined;
+      return settled();
+    };
+    await alice.say(B, 'first');
+    await until('bob has both', () => bob.items(A).length === 2);
+    expect(bob.texts(A)).toEqual(['first', 'late']);
+  });
+
+  it('a conflict means that another tab has delivered it', async () => {
+    server.intercept = (_m, path, body) =>
+      path === '/v1/messages' && body.includes('"to":"bob"') ? new Response('{"code":"conflict"}', { status: 409 }) : undefined;
+    await alice.say(B, 'x');
+    expect(alice.items(B)[0]!.send).toBe('sent');
+    await until('the copy', () => server.box('alice').rows.length === 1);
+  });
+
+  it('what another tab wrote is left to it, and sent by the leading one when it has gone', async () => {
+    let now = Date.now();
+    let leads = false;
+    const other = new Sender({
+      api: new Api({ fetch: server.fetch }), who: { identity: ids.alice, handle: 'alice', server: SERVER }, model: alice.model, keeper: alice.keeper,
+      isLeading: () => leads, now: () => now,
+    });
+    server.intercept = (_m, path) => (path === '/v1/messages' ? (Promise.reject(new TypeError('away')) as never) : undefined);
+    await alice.say(B, 'left behind');
+    alice.sender.stop();
+    server.intercept = undefined;
+    for (const [lead, later] of [[false, 0], [true, 0], [false, 6000]] as const) {
+      leads = lead;
+      now = Date.now() + later;
+      other.flush();
+      await other.idle();
+      expect(alice.items(B)[0]!.send).toBe('pending');
+    }
+    leads = true;
+    other.flush();
+    await other.idle();
+    expect(alice.items(B)[0]!.send).toBe('sent');
+    other.stop();
+  });
+
   it('after three tries without a server a message is shown as not sent', async () => {
     server.intercept = (_m, path) => (path === '/v1/messages' ? (Promise.reject(new TypeError('away')) as never) : undefined);
     const item = await alice.say(B, 'x');

@@ -2,6 +2,7 @@
 // what went wrong.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
+import { isHandle } from './handle';
 import { type Identity, isPrimary } from './keys';
 import { authHeader, pollText, registration, requestText } from './signing';
 
@@ -155,7 +156,7 @@ export class Api {
   async #record(target: string): Promise<HandleRecord | undefined> {
     try {
       const { body } = await this.request<HandleRecord>('GET', target);
-      if (!isPrimary(body?.primary) || typeof body.handle !== 'string') throw new ApiError(0, 'network', '');
+      if (!isPrimary(body?.primary) || !isHandle(body.handle)) throw new ApiError(0, 'network', '');
       return body;
     } catch (e) {
       if (e instanceof ApiError && e.status === 404) return undefined;

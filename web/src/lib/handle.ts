@@ -7,6 +7,13 @@ const reserved = new Set(
     'mailer-daemon webmaster hostmaster www ftp mail smtp imap pop3 everyone all anyone nobody').split(' '),
 );
 
+const HANDLE = /^[a-z0-9][a-z0-9_-]{2,31}$/;
+
+/** Whether the server may have given out this handle. */
+export function isHandle(value: unknown): value is string {
+  return typeof value === 'string' && HANDLE.test(value);
+}
+
 export type HandleProblem = 'short' | 'long' | 'first' | 'byte' | 'reserved';
 
 /** Undefined: a handle that may be registered. */

@@ -17,6 +17,8 @@ type Note =
 export interface TabsHandlers {
   /** The secrets, if this tab is open. */
   secrets: () => { primary: string; secrets: Secrets } | undefined;
+  /** An open tab answered after the lock screen was shown: tabs in the background are slow. */
+  onLate: (secrets: Secrets) => void;
   onLock: () => void;
   onActive: () => void;
   onErased: () => void;
@@ -37,18 +39,22 @@ export class Tabs {
   /** Asks the open tabs, and the service worker. Undefined: none is open. */
   async ask(primary: string): Promise<Secrets | undefined> {
     const answer = new Promise<Secrets | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), ANSWER_MS);
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        resolve(undefined);
+      }, ANSWER_MS);
       this.#waiting = (note) => {
         if (note.primary !== primary) return;
+        this.#waiting = undefined;
         clearTimeout(timer);
-        resolve(note.secrets);
+        if (isLate) this.#handlers.onLate(note.secrets);
+        else resolve(note.secrets);
       };
     });
     this.#channel.postMessage({ kind: 'ask', primary } satisfies Note);
     navigator.serviceWorker?.controller?.postMessage({ kind: 'recall' });
-    const secrets = await answer;
-    this.#waiting = undefined;
-    return secrets;
+    return answer;
   }
 
   /** Just before this tab goes: it may be a reload. */
@@ -56,7 +62,13 @@ export class Tabs {
     navigator.serviceWorker?.controller?.postMessage({ kind: 'remember', note: { kind: 'secrets', primary, secrets } });
   }
 
+  /** What an open tab says from now on is not asked for any more. */
+  settle(): void {
+    this.#waiting = undefined;
+  }
+
   lockAll(): void {
+    this.settle();
     navigator.serviceWorker?.controller?.postMessage({ kind: 'forget' });
     this.#channel.postMessage({ kind: 'lock' } satisfies Note);
   }
@@ -75,7 +87,10 @@ export class Tabs {
       const own = this.#handlers.secrets();
       if (own?.primary === note.primary) this.#channel.postMessage({ kind: 'secrets', ...own } satisfies Note);
     } else if (note.kind === 'secrets') this.#waiting?.(note);
-    else if (note.kind === 'lock') this.#handlers.onLock();
+    else if (note.kind === 'lock') {
+      this.settle();
+      this.#handlers.onLock();
+    }
     else if (note.kind === 'active') this.#handlers.onActive();
     else if (note.kind === 'erased') this.#handlers.onErased();
   }

@@ -185,7 +185,7 @@ export const en = {
   contact: {
     heading: 'Details', safety: 'Safety number',
     safetyLead: (h: string) => `Compare this with @${h}, side by side or in a call. If all twelve groups are the same, nobody stands between you.`,
-    verify: 'They are the same: mark as verified', verified: 'Verified by you', unverify: 'Take the mark away',
+    verify: 'Mark as verified', verified: 'Verified by you', unverify: 'Take the mark away',
     key: 'Public key', copySafety: 'Copy the number', handle: 'Handle',
     verifiedShort: 'Verified',
   },

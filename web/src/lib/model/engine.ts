@@ -32,12 +32,17 @@ export class Engine {
   readonly #checkedAt = new Map<string, number>();
   #busySince = 0;
   #isLive = false;
+  #isOver = false;
   /** Undefined: not known yet. */
   hasGroups: boolean | undefined;
 
   constructor(options: EngineOptions) {
     this.#o = options;
     this.#now = options.now ?? Date.now;
+  }
+
+  stop(): void {
+    this.#isOver = true;
   }
 
   get cursor(): Cursor {
@@ -50,6 +55,7 @@ export class Engine {
   async receive(row: Row, epoch: string): Promise<void> {
     const { model, who, keeper } = this.#o;
     await this.#breathe();
+    if (this.#isOver) throw new Error('locked'); // the keys are gone
     const era = this.#eraOf(epoch);
     const changes = await receiveRow(model, who.identity, row, era, { byPrimary: (p) => this.#ask(p) });
     changes.push(this.#cursorChange({ seq: row.seq, epoch }, era));

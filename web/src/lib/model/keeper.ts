@@ -27,6 +27,7 @@ export class Keeper {
   #writing: Promise<void> | undefined;
   #hasFailed = false;
   #isLoaded = false;
+  #isOver = false;
   #early: Change[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -67,6 +68,7 @@ export class Keeper {
   }
 
   close(): void {
+    this.#isOver = true;
     clearTimeout(this.#timer);
     if (this.#o.channel) this.#o.channel.onmessage = null;
   }
@@ -91,7 +93,7 @@ export class Keeper {
     const changes = [...batch.values()];
     try {
       await this.#o.records.write(changes);
-      this.#o.channel?.postMessage(changes);
+      if (!this.#isOver) this.#o.channel?.postMessage(changes);
       if (this.#hasFailed) this.#o.onStorage(undefined);
       this.#hasFailed = false;
     } catch (e) {

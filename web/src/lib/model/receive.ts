@@ -4,6 +4,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { Conversation, Row } from '../api';
 import { hex, utf8 } from '../bytes';
+import { isHandle } from '../handle';
 import { likelySlot, type Message, openEnvelope } from '../envelope';
 import { type Identity, isPrimary } from '../keys';
 import type { Model } from './model';
@@ -48,10 +49,7 @@ function threadOf(me: Identity, message: Message): string {
 function keyOf(model: Model, me: Identity, message: Message, hash: string): string {
   const same = model.byHash(hash);
   if (same) return same.key;
-  const own = `own:${message.id}`;
-  const mine = message.sender === me.primary ? model.item(own) : undefined;
-  const isFree = !mine || (mine.kind === 'message' && (!mine.hash || mine.hash === hash));
-  return message.sender === me.primary && isFree ? own : hash;
+  return message.sender === me.primary ? `own:${message.id}` : hash;
 }
 
 function messageItem(model: Model, me: Identity, message: Message, hash: string, row: Row, place: Place, sender: Contact | undefined): MessageItem {
@@ -159,7 +157,7 @@ export function isConversation(value: unknown): value is Conversation {
   return typeof c === 'object' && c !== null && typeof c.sid === 'string' && typeof c.title === 'string' &&
     typeof c.creator === 'string' && typeof c.version === 'number' && typeof c.created_at === 'string' &&
     Array.isArray(c.participants) &&
-    c.participants.every((p) => typeof p?.handle === 'string' && isPrimary(p.primary));
+    c.participants.every((p) => isHandle(p?.handle) && isPrimary(p.primary));
 }
 
 /** A new state of a group. Without a place it did not come by a row, and leaves no note. */

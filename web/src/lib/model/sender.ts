@@ -14,12 +14,16 @@ const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30000;
 /** So many tries in a row, and the message is shown as not sent; it is tried on in the background. */
 const TRIES_BEFORE_FAILED = 3;
+/** What another tab wrote is its own to send for this long. */
+const ORPHAN_MS = 5000;
 
 export interface SenderOptions {
   api: Pick<Api, 'post' | 'postTo'>;
   who: Signer;
   model: Model;
-  keeper: Pick<Keeper, 'commit'>;
+  keeper: Pick<Keeper, 'commit' | 'settled'>;
+  /** Whether this tab also sends what another one has left behind. */
+  isLeading?: () => boolean;
   locks?: Pick<LockManager, 'request'> | undefined;
   now?: () => number;
 }
@@ -32,6 +36,8 @@ export class Sender {
   #tries = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #idle: (() => void)[] = [];
+  /** Written, or tried again, in this tab. */
+  readonly #mine = new Set<string>();
 
   constructor(options: SenderOptions) {
     this.#o = options;
@@ -40,6 +46,7 @@ export class Sender {
   /** Shows it at once, and brings it on its way. */
   send(thread: string, text: string): MessageItem {
     const id = randomId();
+    this.#mine.add(id);
     const at = new Date((this.#o.now ?? Date.now)()).toISOString();
     const item: MessageItem = {
       kind: 'message', key: `own:${id}`, thread, at, id, sender: this.#o.who.identity.primary, text, sentAt: at, send: 'pending',
@@ -57,6 +64,7 @@ export class Sender {
     const entry = this.#o.model.outbox.get(id);
     const item = this.#item(id);
     if (!entry || !item) return;
+    this.#mine.add(id);
     this.#o.keeper.commit([
       { kind: 'outbox', id, value: { ...entry, isRefused: false } },
       { kind: 'item', id: item.key, value: { ...item, send: 'pending', why: undefined } },
@@ -83,6 +91,7 @@ export class Sender {
     this.#isRunning = true;
     void this.#run().finally(() => {
       this.#isRunning = false;
+      if (this.#isWanted && !this.#isOver) return this.flush();
       for (const done of this.#idle.splice(0)) done();
     });
   }
@@ -102,6 +111,7 @@ export class Sender {
       while (this.#isWanted && !this.#isOver) {
         this.#isWanted = false;
         await this.#pass();
+        await this.#o.keeper.settled(); // the next tab shall know what was done
       }
     };
     const { locks, who } = this.#o;
@@ -111,7 +121,7 @@ export class Sender {
   /** First what others wait for, then the copies for the own devices. */
   async #pass(): Promise<void> {
     for (const stage of ['post', 'copy'] as const) {
-      const entries = [...this.#o.model.outbox.values()].filter((e) => e.stage === stage && !e.isRefused);
+      const entries = [...this.#o.model.outbox.values()].filter((e) => e.stage === stage && !e.isRefused && this.#isOurs(e));
       entries.sort((a, b) => (this.#time(a) < this.#time(b) ? -1 : 1));
       for (const entry of entries) {
         if (this.#isOver) return;
@@ -120,6 +130,16 @@ export class Sender {
       }
     }
     this.#tries = 0;
+  }
+
+  #isOurs(entry: OutboxEntry): boolean {
+    if (this.#mine.has(entry.id)) return true;
+    if (this.#o.isLeading && !this.#o.isLeading()) return false;
+    const age = (this.#o.now ?? Date.now)() - Date.parse(this.#time(entry) || '1970-01-01');
+    if (age > ORPHAN_MS) return true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.flush(), ORPHAN_MS - age + 1);
+    return false;
   }
 
   #time(entry: OutboxEntry): string {
@@ -140,6 +160,11 @@ export class Sender {
       this.#tries = 0;
       return true;
     } catch (e) {
+      // Nobody else has this id: it was delivered before, sealed by another tab.
+      if (e instanceof ApiError && e.status === 409) {
+        this.#delivered(entry, this.#endsWith(entry));
+        return true;
+      }
       if (e instanceof ApiError && e.isPassing) return this.#later(entry, e);
       this.#refused(entry, e);
       return true;
@@ -181,8 +206,13 @@ export class Sender {
     const isGroup = model.threads.get(entry.thread)?.meta.kind === 'group';
     if (isGroup) await api.postTo(who, entry.thread, entry.id, entry.envelope!);
     else await api.post(who, entry.stage === 'copy' ? who.handle : this.#handleOf(entry.thread), entry.id, entry.envelope!);
-    const isDone = isGroup || entry.stage === 'copy' || entry.thread === who.identity.primary;
-    this.#delivered(entry, isDone);
+    this.#delivered(entry, this.#endsWith(entry));
+  }
+
+  /** Whether this post is the last one of its message. */
+  #endsWith(entry: OutboxEntry): boolean {
+    const isGroup = this.#o.model.threads.get(entry.thread)?.meta.kind === 'group';
+    return isGroup || entry.stage === 'copy' || entry.thread === this.#o.who.identity.primary;
   }
 
   #handleOf(primary: string): string {
