@@ -73,12 +73,12 @@ struct stream {
     int64_t untaken;       /* bytes that the client had not taken when last looked at, if blocked */
     int fd;
     enum stream_state state;
-    bool is_ready;              /* `ready` was said */
-    bool is_blocked;            /* the socket is full */
-    bool is_dirty;              /* in shard.dirty */
-    bool from_now;              /* no cursor was given: starts at the head of the first read */
-    bool is_tagged;             /* rows go out as tagged events */
-    bool is_finished;           /* ENDING: the end was sent */
+    bool is_ready : 1;          /* `ready` was said */
+    bool is_blocked : 1;        /* the socket is full */
+    bool is_dirty : 1;          /* in shard.dirty */
+    bool from_now : 1;          /* no cursor was given: starts at the head of the first read */
+    bool is_tagged : 1;         /* rows go out as tagged events */
+    bool is_finished : 1;       /* ENDING: the end was sent */
     struct epoch *client_epoch; /* what the client holds, until the first read; NULL: not said */
 };
 

@@ -9,6 +9,7 @@
 
 #include "app/config.h"
 #include "http/local.h"
+#include "wire/address.h"
 
 #define AT(member) offsetof(struct config, member)
 #define ANY UINT32_MAX
@@ -66,7 +67,7 @@ const struct setting settings[] = {
      .help = "PostgreSQL, 15 to 17; required"},
     {GROUP_STORE, SETTING_FILE, "database-url-file", "KEZ_CHAT_DATABASE_URL_FILE", "file", "",
      AT(database_url_file), .into = "database-url", .help = "File that holds the database URL"},
-    {GROUP_STORE, SETTING_COUNT, "store-writers", "KEZ_CHAT_STORE_WRITERS", "connections", "3",
+    {GROUP_STORE, SETTING_COUNT, "store-writers", "KEZ_CHAT_STORE_WRITERS", "connections", "2",
      AT(store.writers), 1, 32, .help = "Connections that write"},
     {GROUP_STORE, SETTING_COUNT, "store-readers", "KEZ_CHAT_STORE_READERS", "connections", "2",
      AT(store.readers), 1, 32, .help = "Connections that read"},

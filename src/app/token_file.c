@@ -34,10 +34,12 @@ static ssize_t read_some(const char *path, char *to, size_t max) {
     return got < 0 ? -1 : (ssize_t)n;
 }
 
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 static struct str trim(struct str s) {
-    while (s.n && strchr(" \t\r\n", s.p[0]))
+    while (s.n && is_space(s.p[0]))
         s = str_from(s, 1);
-    while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
+    while (s.n && is_space(s.p[s.n - 1]))
         s.n--;
     return s;
 }

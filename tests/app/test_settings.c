@@ -105,6 +105,21 @@ static void peers_are_user_ids(void **state) {
     CHECK_ROWS(rows, settings_is_user_ids);
 }
 
+static void proxies_are_networks(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {"127.0.0.1", true},
+        {"10.0.0.0/8,2001:db8::/32,::1", true},
+        {"", false},
+        {"10.0.0.1/8", false},
+        {"10.0.0.0/8,", false},
+        {"loopback", false},
+        {"10.0.0.0 /8", false},
+        {"10.0.0.0/33", false},
+    };
+    CHECK_ROWS(rows, settings_is_networks);
+}
+
 static void base_urls_are_http_without_a_query(void **state) {
     (void)state;
     static const struct row rows[] = {
@@ -197,7 +212,7 @@ static void rate_limits_can_be_switched_off(void **state) {
             assert_memory_equal(settings[i].name, "limit-", 6);
             assert_int_equal(settings[i].min, 0);
         }
-    assert_int_equal(limits, 4);
+    assert_int_equal(limits, 6);
 }
 
 int main(void) {
@@ -206,6 +221,7 @@ int main(void) {
         cmocka_unit_test(listeners_need_a_port_and_may_lack_a_host),
         cmocka_unit_test(sockets_have_short_paths),
         cmocka_unit_test(peers_are_user_ids),
+        cmocka_unit_test(proxies_are_networks),
         cmocka_unit_test(base_urls_are_http_without_a_query),
         cmocka_unit_test(database_urls_are_uris_or_pairs),
         cmocka_unit_test(nats_urls_name_scheme_and_host),

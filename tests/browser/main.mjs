@@ -90,7 +90,9 @@ const cases = {
     await a.say('and from here');
     await a.sees('and from here', second);
     const want = ['only once', 'from the other tab', 'and from here'];
-    await poll('the same in both tabs', async () => String(await a.texts()) === String(want) && String(await a.texts(second)) === String(want));
+    await poll('the same in both tabs', async () => String(await a.texts()) === String(want) && String(await a.texts(second)) === String(want)).catch(async (e) => {
+      throw new Error(`${e.message}: ${await a.texts()} / ${await a.texts(second)}`);
+    });
     await b.open(a.name);
     assert.deepEqual(await b.texts(), want);
   },

@@ -23,7 +23,8 @@
 static struct {
     struct flow flow;
     enum rc submit_rc;  /* what store_submit() says */
-    enum rc job_rc;     /* what jobs other than FIND end with */
+    enum rc job_rc;     /* what jobs other than FIND and REGISTER end with */
+    enum rc register_rc;
     enum rc reserve_rc; /* what push_reserve() says */
     unsigned jobs, reserved;
     uint64_t client; /* of the last reservation */
@@ -158,6 +159,7 @@ enum rc store_submit(struct store *s, struct store_job *job) {
     case STORE_REGISTER: {
         struct store_register *reg = (struct store_register *)job;
         reg->user = (struct user){reg->handle, reg->primary, 9};
+        job->rc = world.register_rc;
         break;
     }
     case STORE_CONVERSATION_MAKE:
