@@ -121,7 +121,7 @@ enum { STORES = 2, POSTERS = 32, CHANGERS = 2, TALKS = 50, PEOPLE = 60, POSTS = 
 
 static struct user people[PEOPLE];
 static unsigned talks[TALKS];
-static atomic_uint posters_left;
+static atomic_uint posters_left, posted;
 
 /* Of conversation t: from 4 to 13 people, who are in others, too; the first one never leaves. */
 static size_t circle(unsigned t, struct user out[16]) {
@@ -252,19 +252,18 @@ static void *keep_posting(void *arg) {
         enum rc rc = talker_post(me->asker, &people[me->number], next_sid, id, "{}", NULL);
         me->stored += rc == RC_OK;
         me->other += rc != RC_OK;
+        atomic_fetch_add(&posted, 1);
     }
     return NULL;
 }
 
 static void a_change_has_its_turn_while_two_nodes_post(void **state) {
-    enum { THREADS = 16, IN_IT = 30, CHANGES = 15 };
+    enum { THREADS = 32, IN_IT = 40, CHANGES = 60, OVERTAKEN_MAX = 2 * THREADS };
     static struct poster posters[THREADS];
     pthread_t threads[THREADS];
-    struct store_config config = asker_config(url);
+    unsigned overtaken = 0;
     (void)state;
-    config.timeout_ms = 4000; /* a lock is waited for half of it */
-    struct asker *third = asker_start_with(&config);
-    asker_wait_up(third, true, UP_MS);
+    struct asker *third = asker_start(url);
     new_users(people, IN_IT);
     assert_int_equal(talker_make(third, &people[0], next_sid, NULL, people, IN_IT, NULL), RC_OK);
     atomic_store(&posters_left, 1);
@@ -275,9 +274,13 @@ static void a_change_has_its_turn_while_two_nodes_post(void **state) {
     for (unsigned i = 1; i <= CHANGES; i++) {
         struct talker_change change = {
             .number = next_sid, .version = i, .title = i % 2 ? "odd" : "even"};
+        unsigned before = atomic_load(&posted);
         assert_int_equal(talker_change(third, &people[0], &change, NULL, NULL), RC_OK);
+        overtaken += atomic_load(&posted) - before;
     }
     atomic_store(&posters_left, 0);
+    printf("OVERTAKEN %u\n", overtaken);
+    assert_true(overtaken < CHANGES * OVERTAKEN_MAX);
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
         assert_true(posters[i].stored > 0);

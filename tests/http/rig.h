@@ -145,6 +145,7 @@ static inline enum step rig_echo(const char *name, struct exchange *ex) {
     rig_put_str(&ex->out, "handle", ex->auth_handle);
     rig_put_str(&ex->out, "key", ex->public_key);
     rig_put_str(&ex->out, "last", ex->last_event_id);
+    rig_put_str(&ex->out, "bearer", ex->authorization);
     buf_putf(&ex->out, "body=%zu:%llu\nclient=%llx exempt=%d trusted=%d\n", ex->body.n,
              (unsigned long long)sum, (unsigned long long)ex->client, ex->client_exempt,
              ex->client_trusted);
@@ -173,8 +174,13 @@ enum step flow_user(struct flow *flow, struct exchange *ex) {
     (void)flow;
     if (str_eq(ex->arg, STR("busy")))
         return exchange_fail(ex, RC_UNAVAILABLE, "busy");
+    if (str_eq(ex->arg, STR("secret"))) {
+        ex->challenge = "Bearer realm=\"x\"";
+        return exchange_fail(ex, RC_UNAUTHORIZED, "no token");
+    }
     if (str_eq(ex->arg, STR("limited"))) {
         ex->retry_after_s = 17;
+        ex->rate = (struct rate){60, 0, 17};
         return exchange_failf(ex, RC_RATE_LIMITED, "limited for %d s", 17);
     }
     if (str_eq(ex->arg, STR("huge"))) {

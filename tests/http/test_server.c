@@ -101,7 +101,7 @@ static const struct {
      "Access-Control-Allow-Methods: POST, OPTIONS"},
     {"OPTIONS /v1/messages HTTP/1.1\r\n" END, 204, "",
      "Access-Control-Allow-Headers: X-KEZ-Auth, X-KEZ-Handle, X-Public-Key, Last-Event-ID, "
-     "Content-Type"},
+     "Content-Type, Authorization"},
     {"OPTIONS /v1/messages HTTP/1.1\r\n" END, 204, "", "Access-Control-Max-Age: 7200"},
     {"OPTIONS /v1/messages HTTP/1.1\r\n" END, 204, "", "Access-Control-Allow-Credentials:"},
     {"OPTIONS /v1/inbox/alice/stream HTTP/1.1\r\n" END, 204, "", "Allow: GET, OPTIONS"},
@@ -121,6 +121,9 @@ static const struct {
      "X-Public-Key once", NULL},
     {"GET /v1/u/alice HTTP/1.1\r\nLast-Event-ID: 1\r\nLast-Event-ID: 2\r\n" END, 400,
      "Last-Event-ID once", NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n" END, 400,
+     "Authorization once", NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\nAuthorization: Bearer a\r\n" END, 200, "bearer=[Bearer a]", NULL},
     {"GET /v1/u/alice HTTP/1.1\r\nX-Other: a\r\nX-Other: b\r\n" END, 200, "flow_user", NULL},
     {"GET /v1/u/alice HTTP/1.1\r\nHost: y\r\n" END, 400, "Host once", NULL},
     {"GET /v1/nothing HTTP/1.1\r\nX-KEZ-Auth: a\r\nX-KEZ-Auth: a\r\n" END, 404, "not_found", NULL},
@@ -138,7 +141,14 @@ static const struct {
     {"GET /v1/u/busy HTTP/1.1\r\n" END, 503, "\"code\":\"unavailable\"", "Retry-After: 2"},
     {"GET /v1/u/limited HTTP/1.1\r\n" END, 429, "limited for 17 s", "Retry-After: 17"},
     {"GET /v1/u/limited HTTP/1.1\r\n" END, 429, "\"code\":\"rate_limited\"",
-     "Access-Control-Expose-Headers: Retry-After, Allow"},
+     "Access-Control-Expose-Headers: Retry-After, Allow, RateLimit-Limit, RateLimit-Remaining, "
+     "RateLimit-Reset"},
+    {"GET /v1/u/limited HTTP/1.1\r\n" END, 429, NULL, "RateLimit-Limit: 60"},
+    {"GET /v1/u/limited HTTP/1.1\r\n" END, 429, NULL, "RateLimit-Remaining: 0"},
+    {"GET /v1/u/limited HTTP/1.1\r\n" END, 429, NULL, "RateLimit-Reset: 17"},
+    {"GET /v1/u/alice HTTP/1.1\r\n" END, 200, NULL, "RateLimit-Limit:"},
+    {"GET /v1/u/secret HTTP/1.1\r\n" END, 401, NULL, "WWW-Authenticate: Bearer realm=\"x\""},
+    {"GET /v1/u/alice HTTP/1.1\r\n" END, 200, NULL, "WWW-Authenticate:"},
 
     /* every answer */
     {"GET /v1/u/alice HTTP/1.1\r\n" END, 200, NULL, "X-Content-Type-Options: nosniff"},

@@ -31,7 +31,6 @@ class App {
   storage = $state.raw<StorageError | undefined>();
   /** Of this device against the server. */
   skewMs = $state(0);
-  serverName = $state('');
   installPrompt = $state.raw<InstallPrompt | undefined>();
   readonly api = new Api({ onSkew: (ms) => this.#noteSkew(ms) });
   #database: Database | undefined;

@@ -129,4 +129,41 @@ describe('the keeper', () => {
     here.close();
     there.close();
   });
+
+  it('keeps what either of two tabs knows, when their changes crossed', async () => {
+    const [here, there] = [new BroadcastChannel('merge-test'), new BroadcastChannel('merge-test')];
+    const model = new Model('me');
+    const written: Write[] = [];
+    const keeper = new Keeper({
+      model, channel: here, onChange: () => undefined, onStorage: () => undefined,
+      records: { write: async (w) => void written.push(...w), load: async () => undefined },
+    });
+    await keeper.load();
+    const item = { kind: 'message' as const, key: 'k', thread: 't', id: 'i', sender: 'me', text: 'x', at: '2026-01-01T00:00:00.000Z', sentAt: '' };
+    const group = (version: number) => ({ sid: 't', title: `${version}`, creator: '', participants: [], created_at: '', updated_at: '', version });
+    const meta = { id: 't', kind: 'group' as const, since: '' };
+    keeper.commit([
+      { kind: 'item', id: 'k', value: { ...item, send: 'sent', place: { era: 0, seq: 7 } } },
+      { kind: 'thread', id: 't', value: { ...meta, draft: '', conversation: group(3), readTo: { era: 0, seq: 7 } } },
+    ]);
+    await keeper.settled();
+    written.length = 0;
+    const late: Change[] = [
+      { kind: 'item', id: 'k', value: { ...item, send: 'sent' } },
+      { kind: 'thread', id: 't', value: { ...meta, draft: 'typed there', conversation: group(2), readTo: { era: 0, seq: 5 } } },
+    ];
+    there.postMessage(late);
+    await expect.poll(() => model.threads.get('t')?.meta.draft).toBe('typed there');
+    await keeper.settled();
+    expect(model.item('k')?.place).toEqual({ era: 0, seq: 7 });
+    expect(model.threads.get('t')!.meta).toMatchObject({ conversation: { version: 3 }, readTo: { era: 0, seq: 7 } });
+    expect(written.map((w) => w.id).sort()).toEqual(['k', 't']); // the device keeps the better ones, too
+    written.length = 0;
+    there.postMessage([{ kind: 'item', id: 'k', value: { ...item, send: 'sent', place: { era: 1, seq: 1 } } }]);
+    await expect.poll(() => model.item('k')?.place?.era).toBe(1);
+    expect(written).toEqual([]);
+    keeper.close();
+    here.close();
+    there.close();
+  });
 });

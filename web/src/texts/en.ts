@@ -15,8 +15,8 @@ export const en = {
   skip: 'Skip to the chat',
 
   common: {
-    back: 'Back', cancel: 'Cancel', close: 'Close', next: 'Continue', done: 'Done', retry: 'Try again', copy: 'Copy',
-    copied: 'Copied', add: 'Add', save: 'Save', remove: 'Remove', more: 'Show more', search: 'Search', loading: 'One moment …',
+    back: 'Back', cancel: 'Cancel', close: 'Close', next: 'Continue', retry: 'Try again',
+    copied: 'Copied', add: 'Add', loading: 'One moment …',
   },
 
   start: {
@@ -127,14 +127,13 @@ export const en = {
       network: 'no connection', busy: 'the server is busy', limit: 'the server asks for a pause', clock: 'this device’s clock is wrong', gone: 'the recipient cannot be found',
       large: 'it is too long', key: 'a recipient’s key cannot be used',
     } as Record<string, string>,
-    retry: 'Retry', discard: 'Delete', actions: 'Message actions', copy: 'Copy text', details: 'Details',
+    retry: 'Retry', discard: 'Delete', actions: 'Message actions', copy: 'Copy text',
     tooLong: (over: number) => `${over.toLocaleString('en')} too long`,
     left: 'You are not in this group any more.',
     unknownReadOnly: 'These came without a name that could be checked. There is nobody to answer to.',
     newerKind: 'A message of a newer kind, which this version cannot show.',
     noHandle: 'This person has no handle that is known here.',
     you: 'You', moreText: 'Show more',
-    messageFrom: (name: string, time: string) => `${name}, ${time}`,
   },
 
   doubts: {
@@ -173,7 +172,6 @@ export const en = {
     members: 'Members', addMember: 'Add a handle', title: 'Name of the group', titlePlaceholder: 'Optional',
     create: 'Create the group', needMembers: 'Add at least one person.',
     removeMember: (h: string) => `Remove @${h}`,
-    noGroups: 'This server does not have groups.',
   },
 
   group: {
@@ -186,7 +184,7 @@ export const en = {
     heading: 'Details', safety: 'Safety number',
     safetyLead: (h: string) => `Compare this with @${h}, side by side or in a call. If all twelve groups are the same, nobody stands between you.`,
     verify: 'Mark as verified', verified: 'Verified by you', unverify: 'Take the mark away',
-    key: 'Public key', copySafety: 'Copy the number', handle: 'Handle',
+    key: 'Public key', copySafety: 'Copy the number',
     verifiedShort: 'Verified',
   },
 
@@ -206,7 +204,7 @@ export const en = {
     notifyPreview: 'Show what was written',
     lock: 'Lock', lockAfter: 'Lock when unused for', lockNow: 'Lock now',
     lockTimes: { 5: '5 minutes', 15: '15 minutes', 30: '30 minutes', 60: '1 hour', 480: '8 hours', 0: 'Never' } as Record<number, string>,
-    words: 'Your words', showWords: 'Show my words', wordsLead: 'Your passphrase, please.',
+    showWords: 'Show my words', wordsLead: 'Your passphrase, please.',
     pass: 'Change the passphrase', passOld: 'Present passphrase', passNew: 'New passphrase', passChanged: 'The passphrase is changed.',
     install: 'Install the app', installLead: 'It opens in a window of its own.',
     erase: 'Erase this device', eraseLead: 'Takes your account and all messages off this device. With your words you can come back.',
@@ -215,11 +213,9 @@ export const en = {
       ['Ctrl K', 'Search'], ['Ctrl Alt N', 'New chat'], ['Alt ↑ / Alt ↓', 'Chat above or below'], ['Enter', 'Send'], ['Shift Enter', 'New line'],
       ['Esc', 'Close, or back to the chats'], ['Ctrl Alt L', 'Lock'],
     ] as [string, string][],
-    about: 'About', version: (v: string) => `kez-chat web client ${v}`,
   },
 
   notification: {
-    title: (name: string) => name,
     hidden: 'New message', inGroup: (who: string, text: string) => `${who}: ${text}`,
   },
 
@@ -237,8 +233,6 @@ export const en = {
     limit: 'That was a bit much for the server. Please wait a moment and try again.',
     clockShort: 'The server refuses the signature: this device’s clock seems to be wrong.',
     failed: (detail: string) => (detail ? `The server says: ${detail}` : 'The server could not do that.'),
-    serverName: 'The name of this server could not be found out.',
-    update: 'A new version is here.', reload: 'Reload',
     crash: 'Something went wrong. Your messages are safe; please load the page again.',
   },
 

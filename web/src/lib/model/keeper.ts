@@ -6,6 +6,7 @@
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import type { SealedRecords, StorageError } from '../store/db';
+import { merge } from './merge';
 import type { Model } from './model';
 import type { Change, Item } from './types';
 
@@ -75,7 +76,13 @@ export class Keeper {
 
   #hear(changes: Change[]): void {
     if (!this.#isLoaded) return void this.#early.push(...changes);
-    for (const change of changes) this.#o.model.apply(change);
+    const better: Change[] = [];
+    for (const change of changes) {
+      const merged = merge(this.#o.model, change);
+      if (merged === change) this.#o.model.apply(change);
+      else better.push(merged);
+    }
+    this.commit(better);
     this.#o.onChange(changes);
   }
 

@@ -1,0 +1,265 @@
+/* tests/http/test_client.c -- whose request it is, behind proxies or not, and how many connections
+ * an address may have.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "rig.h"
+
+#include <ifaddrs.h>
+
+#include "http/client.h"
+
+#define END "Host: x\r\nConnection: close\r\n\r\n"
+
+static struct address address(const char *text) {
+    struct address a;
+    assert_int_equal(address_read(str_of(text), &a), RC_OK);
+    return a;
+}
+
+/* ---- two fields that may disagree ---- */
+
+static const struct {
+    const char *what, *by_for, *by_rfc, *want; /* NULL: the field is not there */
+} fields[] = {
+    {"neither", NULL, NULL, "10.0.0.1"},
+    {"one", "192.0.2.1", NULL, "192.0.2.1"},
+    {"the other", NULL, "for=192.0.2.1", "192.0.2.1"},
+    {"both agree", "192.0.2.1", "for=192.0.2.1;proto=https", "192.0.2.1"},
+    {"both agree, by other ways", "6.6.6.6, 192.0.2.1", "for=192.0.2.1, for=10.0.0.2", "192.0.2.1"},
+    {"what the client adds itself is not believed", "192.0.2.1", "for=6.6.6.6", "10.0.0.1"},
+    {"nor the other way round", "6.6.6.6", "for=192.0.2.1", "10.0.0.1"},
+    {"a hidden one disagrees", "192.0.2.1", "for=_hidden", "10.0.0.1"},
+    {"a malformed one spoils both", "192.0.2.1", "for=\"192.0.2.1", "10.0.0.1"},
+    {"a malformed one alone", NULL, "for=\"192.0.2.1", "10.0.0.1"},
+    {"an empty one disagrees", "192.0.2.1", "", "10.0.0.1"},
+};
+
+static void where_two_fields_disagree_neither_is_believed(void **state) {
+    (void)state;
+    struct networks trusted;
+    struct address peer = address("10.0.0.1");
+    assert_int_equal(networks_read(STR("10.0.0.0/8"), &trusted), RC_OK);
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        struct client_said said = {.has_for = false};
+        if (fields[i].by_for)
+            client_say_for(&said, str_of(fields[i].by_for));
+        if (fields[i].by_rfc)
+            client_say_rfc(&said, str_of(fields[i].by_rfc));
+        struct address got = client_address(&said, &trusted, &peer), want = address(fields[i].want);
+        if (!address_eq(&got, &want))
+            fail_msg("%s", fields[i].what);
+    }
+}
+
+static void a_malformed_line_spoils_the_sound_ones(void **state) {
+    (void)state;
+    struct networks trusted;
+    struct address peer = address("10.0.0.1");
+    struct client_said said = {.has_for = false};
+    assert_int_equal(networks_read(STR("10.0.0.0/8"), &trusted), RC_OK);
+    client_say_rfc(&said, STR("for=\""));
+    client_say_rfc(&said, STR("for=192.0.2.1"));
+    struct address got = client_address(&said, &trusted, &peer);
+    assert_true(address_eq(&got, &peer));
+}
+
+/* ---- through the server ---- */
+
+static const struct {
+    const char *trusted, *lines;
+    const char *client; /* NULL: as if nothing had been sent */
+    bool is_exempt;
+} rows[] = {
+    {NULL, "", "127.0.0.1", true},
+    {NULL, "X-Forwarded-For: 192.0.2.1\r\n", "127.0.0.1", true},
+    {NULL, "Forwarded: for=192.0.2.1\r\n", "127.0.0.1", true},
+    {"192.0.2.0/24", "X-Forwarded-For: 198.51.100.1\r\n", "127.0.0.1", true},
+    {"127.0.0.1", "", "127.0.0.1", false},
+    {"127.0.0.1", "X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1", false},
+    {"127.0.0.1", "x-forwarded-for:192.0.2.1\r\n", "192.0.2.1", false},
+    {"127.0.0.0/8", "Forwarded: for=192.0.2.1\r\n", "192.0.2.1", false},
+    {"127.0.0.0/8", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1",
+     false},
+    {"127.0.0.0/8", "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 127.0.0.9\r\n", "192.0.2.1",
+     false},
+    {"127.0.0.1", "X-Forwarded-For: 2001:db8:1:2:3::4\r\n", "2001:db8:1:2::", false},
+    {"127.0.0.1", "Forwarded: for=\"[2001:db8:1:2:3::4]:80\"\r\n", "2001:db8:1:2::", false},
+    {"127.0.0.1", "X-Forwarded-For: 127.0.0.9\r\n", "127.0.0.9", false},
+    {"127.0.0.1", "X-Forwarded-For: nonsense\r\n", "127.0.0.1", false},
+    {"127.0.0.1", "X-Forwarded-For: 192.0.2.1\r\nForwarded: for=6.6.6.6\r\n", "127.0.0.1", false},
+};
+
+static void trusted_proxies_speak_for_their_clients(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct rig *rig = rig_new();
+        char request[512], want[64];
+        struct address client = address(rows[i].client);
+        rig->config.trusted_proxies = rows[i].trusted;
+        rig_start(rig);
+        (void)snprintf(request, sizeof request, "GET /v1/u/alice HTTP/1.1\r\n%s" END,
+                       rows[i].lines);
+        (void)snprintf(want, sizeof want, "client=%llx exempt=%d",
+                       (unsigned long long)address_key(&client), rows[i].is_exempt);
+        struct answer a = ask(rig->port, request);
+        assert_int_equal(a.status, 200);
+        if (!strstr(a.body, want))
+            fail_msg("row %zu: %s: wanted %s, got %s", i, rows[i].lines, want, a.body);
+        forget(&a);
+        rig_stop(rig);
+    }
+}
+
+static void networks_that_are_none_stop_the_start(void **state) {
+    (void)state;
+    struct rig *rig = rig_new();
+    const char *why = "";
+    struct http_server *s = NULL;
+    rig->config.trusted_proxies = "10.0.0.1/8";
+    assert_int_equal(http_start(&rig->config, &rig->flow, &rig->admin, &s, &why), RC_MALFORMED);
+    assert_non_null(strstr(why, "networks"));
+    assert_null(s);
+    free(rig);
+}
+
+/* ---- connections of one address ---- */
+
+static const struct {
+    const char *peer;
+    bool is_limited;
+} peers[] = {
+    {"127.0.0.1", false},       {"::1", false},      {"10.0.0.1", false},
+    {"::ffff:10.0.0.1", false}, {"192.0.2.1", true}, {"2001:db8::1", true},
+};
+
+static void loopback_and_proxies_may_have_any_number(void **state) {
+    (void)state;
+    struct networks trusted;
+    assert_int_equal(networks_read(STR("10.0.0.0/8"), &trusted), RC_OK);
+    for (size_t i = 0; i < COUNT(peers); i++) {
+        struct address peer = address(peers[i].peer);
+        if (client_is_limited(&trusted, &peer) != peers[i].is_limited)
+            fail_msg("%s", peers[i].peer);
+    }
+}
+
+/* An IPv4 address of this machine that is not loopback. False: there is none. */
+static bool find_own_address(struct sockaddr_in *out) {
+    struct ifaddrs *list = NULL;
+    bool is_found = false;
+    assert_int_equal(getifaddrs(&list), 0);
+    for (const struct ifaddrs *i = list; i && !is_found; i = i->ifa_next) {
+        if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET)
+            continue;
+        memcpy(out, i->ifa_addr, sizeof *out);
+        is_found = (ntohl(out->sin_addr.s_addr) >> 24) != 127;
+    }
+    freeifaddrs(list);
+    return is_found;
+}
+
+static int dial_at(const struct sockaddr_in *own, uint16_t port) {
+    struct sockaddr_in at = *own;
+    struct timeval patience = {.tv_sec = WAIT_MS / 1000};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    at.sin_port = htons(port);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    return fd;
+}
+
+static int status_at(int fd, const char *request, struct answer *a) {
+    if (request)
+        assert_true(say(fd, request));
+    assert_true(hear(fd, false, a));
+    return a->status;
+}
+
+static bool has_room_again(void *arg) {
+    struct answer a;
+    const struct sockaddr_in *own = arg;
+    int fd = dial_at(own, ntohs(own->sin_port));
+    (void)say(fd, "GET /v1/healthz HTTP/1.1\r\n" END);
+    bool is_served = hear(fd, false, &a) && a.status == 200;
+    forget(&a);
+    close(fd);
+    return is_served;
+}
+
+static void an_address_may_have_so_many_connections(void **state) {
+    (void)state;
+    enum { LIMIT = 3 };
+    struct sockaddr_in own;
+    if (!find_own_address(&own)) {
+        print_message("this machine has no address but loopback\n");
+        skip();
+    }
+    struct rig *rig = rig_new();
+    struct answer a;
+    int fds[LIMIT];
+    rig->config.bind = "0.0.0.0:0";
+    rig->config.max_connections_address = LIMIT;
+    rig_start(rig);
+    own.sin_port = htons(rig->port);
+    for (int i = 0; i < LIMIT; i++) {
+        fds[i] = dial_at(&own, rig->port);
+        assert_int_equal(status_at(fds[i], "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n", &a), 200);
+        forget(&a);
+    }
+    /* One more is told, before it says anything. */
+    int64_t refused = atomic_load(&stats.connections_refused);
+    int more = dial_at(&own, rig->port);
+    assert_int_equal(status_at(more, NULL, &a), 503);
+    assert_non_null(strstr(a.body, "\"code\":\"unavailable\""));
+    assert_non_null(strstr(a.body, "Too many connections"));
+    assert_non_null(header(&a, "Retry-After"));
+    assert_string_equal(header(&a, "Connection"), "close");
+    assert_string_equal(header(&a, "Content-Type"), "application/problem+json");
+    assert_string_equal(header(&a, "X-Content-Type-Options"), "nosniff");
+    assert_string_equal(header(&a, "Access-Control-Allow-Origin"), "*");
+    assert_true(a.body_n == strtoul(header(&a, "Content-Length"), NULL, 10));
+    forget(&a);
+    assert_true(is_over(more));
+    close(more);
+    assert_int_equal(atomic_load(&stats.connections_refused), refused + 1);
+
+    /* Also when it has sent its request: the answer is not lost in a reset. */
+    more = dial_at(&own, rig->port);
+    assert_int_equal(status_at(more, "GET /v1/healthz HTTP/1.1\r\n" END, &a), 503);
+    forget(&a);
+    close(more);
+
+    /* Other addresses are none the worse; and what ends makes room. */
+    a = ask(rig->port, "GET /v1/healthz HTTP/1.1\r\n" END);
+    assert_int_equal(a.status, 200);
+    forget(&a);
+    close(fds[0]);
+    assert_true(proc_poll(has_room_again, &own, WAIT_MS));
+
+    /* A stream is not a connection any more. */
+    assert_true(proc_poll(has_room_again, &own, WAIT_MS));
+    assert_int_equal(
+        status_at(fds[1], "GET /v1/inbox/alice/stream HTTP/1.1\r\nHost: x\r\n\r\n", &a), 200);
+    forget(&a);
+    fds[0] = dial_at(&own, rig->port);
+    assert_int_equal(status_at(fds[0], "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n", &a), 200);
+    forget(&a);
+    assert_true(proc_poll(has_room_again, &own, WAIT_MS));
+    for (int i = 0; i < LIMIT; i++)
+        close(fds[i]);
+    rig_stop(rig);
+}
+
+int main(void) {
+    log_set_level(LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_two_fields_disagree_neither_is_believed),
+        cmocka_unit_test(a_malformed_line_spoils_the_sound_ones),
+        cmocka_unit_test(trusted_proxies_speak_for_their_clients),
+        cmocka_unit_test(networks_that_are_none_stop_the_start),
+        cmocka_unit_test(loopback_and_proxies_may_have_any_number),
+        cmocka_unit_test(an_address_may_have_so_many_connections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
