@@ -1,8 +1,9 @@
 /* http/head.h -- what the head of a request says besides its target: framing, the header fields of
  * the protocol, and who sent it.
  *
- * Source: RFC 9112, 3.2 and 6.3. libmicrohttpd 0.9.75 takes the first of two lengths and reads a
- * body with an unknown coding until the connection ends; so both are refused here.
+ * Source: RFC 9112, 3.2, 5 and 6.3. libmicrohttpd 0.9.75 takes the first of two lengths, reads a body
+ * with an unknown coding until the connection ends, and loses fields that are folded or have white
+ * space before the colon; so all of these are refused here.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef HTTP_HEAD_H

@@ -43,9 +43,13 @@ static const struct {
     [FIELD_FORWARDED] = {STR_INIT("Forwarded"), NULL},
 };
 
+enum { GAP_MAX = 1024 }; /* bytes of white space that may stand between name, value and next name */
+
 struct seen {
     struct str value[FIELD_COUNT]; /* absent: not there */
     unsigned count[FIELD_COUNT];
+    const char *end; /* of the last field's value; NULL: none yet */
+    bool is_unsound; /* a field is not as it was sent */
     bool is_proxied; /* a trusted proxy sent it */
     struct client_said said;
 };
@@ -60,12 +64,51 @@ static struct str trimmed(const char *p, size_t n) {
     return s;
 }
 
+/* RFC 9110, 5.6.2. */
+static bool is_token(struct str s) {
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_alnum && !memchr(marks, c, sizeof marks - 1))
+            return false;
+    }
+    return s.n > 0;
+}
+
+static bool is_gap_byte(char c) {
+    return c == '\0' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Whether nothing but white space, and what libmicrohttpd put over delimiters, is there. */
+static bool is_gap(const char *from, const char *to) {
+    if ((uintptr_t)to < (uintptr_t)from || (uintptr_t)to - (uintptr_t)from > GAP_MAX)
+        return false;
+    while (from < to)
+        if (!is_gap_byte(*from++))
+            return false;
+    return true;
+}
+
+/* Whether a field is as it was sent. libmicrohttpd 0.9.75 takes white space before the colon for a
+ * part of the name, puts a folded line behind the name instead of the value, and ends a value at a
+ * NUL: each hides a length from it. Name, value and the next name stand in the buffer as they came,
+ * so what is between them tells; a name that it has put together stands elsewhere. */
+static bool is_as_sent(const struct seen *seen, struct str name, struct str value) {
+    return is_token(name) && (!seen->end || is_gap(seen->end, name.p)) &&
+           (!value.p || is_gap(name.p + name.n, value.p));
+}
+
 static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n,
                                 const char *value, size_t value_n) {
     struct seen *seen = arg;
+    struct str field = {name, name_n};
     (void)kind;
+    if (!is_as_sent(seen, field, (struct str){value, value_n}))
+        seen->is_unsound = true;
+    seen->end = value ? value + value_n : name + name_n;
     for (int i = 0; i < FIELD_COUNT; i++) {
-        if (!str_eq_nocase((struct str){name, name_n}, fields[i].name))
+        if (!str_eq_nocase(field, fields[i].name))
             continue;
         struct str text = trimmed(value, value_n);
         if (seen->count[i]++ == 0)
@@ -85,6 +128,12 @@ static enum rc read_framing(const struct seen *seen, const char *version, struct
     out->expects_continue = str_eq_nocase(seen->value[FIELD_EXPECT], STR("100-continue"));
     out->is_unframed = true;
     bool has_length = seen->count[FIELD_LENGTH] > 0;
+    /* Behind the last value come its own end of line and an empty one. */
+    if (seen->is_unsound || (seen->end && !is_gap(seen->end, seen->end + 2))) {
+        *advice = "A header field is malformed: it may not be folded, nor hold a NUL or have white "
+                  "space before its colon (RFC 9112, 5).";
+        return RC_MALFORMED;
+    }
     if (seen->count[FIELD_CODING] > 0) {
         *advice = "Send the body either with Content-Length or with Transfer-Encoding: chunked.";
         if (has_length || seen->count[FIELD_CODING] > 1 ||

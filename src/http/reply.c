@@ -90,7 +90,8 @@ static void put_rest(struct fields *f, struct request *r) {
     if (r->ex.status == 401 && r->ex.challenge)
         put(f, "WWW-Authenticate", r->ex.challenge);
     put_rate(f, &r->ex.rate);
-    if (atomic_load(&r->server->is_closing))
+    /* Without knowing where its body ends, what follows is not taken for another request. */
+    if (r->head.is_unframed || atomic_load(&r->server->is_closing))
         put(f, "Connection", "close");
 }
 

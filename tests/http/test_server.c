@@ -137,6 +137,18 @@ static const struct {
     {"POST /v1/messages HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
      "bad_request", NULL},
 
+    /* fields that are not what they seem, and what they would hide */
+    {"GET /v1/u/alice HTTP/1.1\r\nX-KEZ-Auth : a\r\n" END, 400, "header field is malformed",
+     "Connection: close"},
+    {"GET /v1/u/alice HTTP/1.1\r\nX-KEZ-Auth\t: a\r\n" END, 400, "header field is malformed", NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\n X-KEZ-Auth: a\r\n" END, 400, "header field is malformed", NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\nX-Oth(r: a\r\n" END, 400, "header field is malformed", NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\nX-KEZ-Auth: \t a \t \r\n" END, 200, "auth=[a]", NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\nX-Empty:\r\nX-KEZ-Auth:a\r\n" END, 200, "auth=[a]", NULL},
+    {"GET /v1/u/alice HTTP/1.1\nX-KEZ-Auth: a\nHost: x\nConnection: close\n\n", 200, "auth=[a]",
+     NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\n" END, 200, "auth=absent", "Connection: close"},
+
     /* who is in the way says so */
     {"GET /v1/u/busy HTTP/1.1\r\n" END, 503, "\"code\":\"unavailable\"", "Retry-After: 2"},
     {"GET /v1/u/limited HTTP/1.1\r\n" END, 429, "limited for 17 s", "Retry-After: 17"},
@@ -240,6 +252,78 @@ static void a_nul_in_the_target_is_refused(void **state) {
         forget(&a);
     }
     close(fd);
+}
+
+/* Each hides where the body ends from somebody: the request is refused, and what follows is never
+ * taken for another one. Whether libmicrohttpd refuses it or this server does, it ends there. */
+static void what_hides_a_length_ends_the_connection(void **state) {
+    struct rig *rig = *state;
+#define BODY "GET /v1/u/smuggled HTTP/1.1\r\n" END
+    static const struct str hiding[] = {
+        STR_INIT("POST /v1/messages HTTP/1.1\r\nContent-Length : 3\r\nHost: x\r\n\r\n" BODY),
+        STR_INIT("POST /v1/messages HTTP/1.1\r\n Content-Length: 3\r\nHost: x\r\n\r\n" BODY),
+        STR_INIT("POST /v1/messages HTTP/1.1\r\nContent-Length:\r\n 3\r\nHost: x\r\n\r\n" BODY),
+        STR_INIT("POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\t3\r\n\r\n" BODY),
+        STR_INIT("POST /v1/messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n"
+                 "0\r\n\r\n" BODY),
+        STR_INIT("POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 0\0003\r\n\r\n" BODY),
+        STR_INIT("POST /v1/messages HTTP/1.1\r\nContent-Length: 0\0003\r\nHost: x\r\n\r\n" BODY),
+        STR_INIT("POST /v1/messages HTTP/1.1\r\nContent\0-Length: 3\r\nHost: x\r\n\r\n" BODY),
+        STR_INIT(
+            "POST /v1/messages HTTP/1.1\r\nX: a\r\nContent-Length\r\n : 3\r\nHost: x\r\n\r\n" BODY),
+    };
+#undef BODY
+    for (size_t i = 0; i < COUNT(hiding); i++) {
+        struct answer a;
+        int fd = dial(rig->port);
+        assert_true(say_bytes(fd, hiding[i].p, hiding[i].n));
+        if (hear(fd, false, &a)) {
+            if (a.status != 400)
+                fail_msg("row %zu: %d %s", i, a.status, a.body);
+            forget(&a);
+        }
+        if (hear(fd, false, &a))
+            fail_msg("row %zu: what was hidden is answered: %d %s", i, a.status, a.body);
+        assert_true(is_over(fd));
+        close(fd);
+    }
+}
+
+/* A NUL in any field: refused, unless a library that does so itself has put a blank there. */
+static void a_nul_in_a_field_is_no_end_of_it(void **state) {
+    struct rig *rig = *state;
+    static const struct str nuls[] = {
+        STR_INIT("GET /v1/u/alice HTTP/1.1\r\nX-KEZ-Auth: a\0b\r\n" END),
+        STR_INIT("GET /v1/u/alice HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-KEZ-Auth: "
+                 "a\0b\r\n\r\n"),
+    };
+    for (size_t i = 0; i < COUNT(nuls); i++) {
+        struct answer a;
+        int fd = dial(rig->port);
+        assert_true(say_bytes(fd, nuls[i].p, nuls[i].n));
+        if (hear(fd, false, &a)) {
+            if (a.status != 400 && strstr(a.body, "auth=[a]"))
+                fail_msg("row %zu: %d %s", i, a.status, a.body);
+            forget(&a);
+        }
+        close(fd);
+    }
+}
+
+/* RFC 9112, 5.2: a folded line is refused, or its fold is a blank; never lost. */
+static void a_folded_field_is_refused_or_whole(void **state) {
+    struct rig *rig = *state;
+    static const char *const folded[] = {
+        "GET /v1/u/alice HTTP/1.1\r\nX-KEZ-Auth: a\r\n b\r\n" END,
+        "GET /v1/u/alice HTTP/1.1\r\nX-KEZ-Auth:\r\n\ta\r\n" END,
+        "GET /v1/u/alice HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-KEZ-Auth: a\r\n b\r\n\r\n",
+    };
+    for (size_t i = 0; i < COUNT(folded); i++) {
+        struct answer a = ask(rig->port, folded[i]);
+        if (a.status != 400 && strstr(a.body, "auth=absent"))
+            fail_msg("row %zu: %d %s", i, a.status, a.body);
+        forget(&a);
+    }
 }
 
 static void a_request_without_host_is_refused(void **state) {
@@ -682,6 +766,11 @@ int main(void) {
                                         rig_teardown),
         cmocka_unit_test_setup_teardown(a_nul_in_the_target_is_refused, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(a_request_without_host_is_refused, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(what_hides_a_length_ends_the_connection, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(a_nul_in_a_field_is_no_end_of_it, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_folded_field_is_refused_or_whole, rig_setup,
+                                        rig_teardown),
         cmocka_unit_test_setup_teardown(a_long_target_is_refused, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(a_large_head_is_answered_or_refused, rig_setup,
                                         rig_teardown),

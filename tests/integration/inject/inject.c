@@ -222,8 +222,25 @@ static void cut_links(struct bench *b) {
 struct result {
     size_t met; /* in peace */
     unsigned failed, unmet, wrong;
+    bool has_failed[SITES_MAX];
     struct story_tally tally;
 };
+
+/* How many places of each call failed. */
+static void print_calls(const struct result *r) {
+    bool is_printed[SITES_MAX] = {false};
+    size_t n = sites_count();
+    for (size_t i = 0; i < n; i++) {
+        unsigned places = 0;
+        for (size_t k = i; k < n && !is_printed[i]; k++)
+            if (sites_name(k) == sites_name(i)) {
+                places += r->has_failed[k];
+                is_printed[k] = k > i;
+            }
+        if (places > 0)
+            printf("  %-36s %u\n", sites_name(i), places);
+    }
+}
 
 /* False: the node did not go on. */
 static bool try_site(struct bench *b, size_t site, struct result *r) {
@@ -242,6 +259,7 @@ static bool try_site(struct bench *b, size_t site, struct result *r) {
         ok = settles(b) && ok;
     }
     r->failed += has_failed;
+    r->has_failed[site] = has_failed;
     r->unmet += !has_failed;
     r->wrong += !ok;
     if (!ok) {
@@ -281,7 +299,7 @@ static bool try_all(struct bench *b, struct result *r) {
 
 static bool run(long only) {
     static struct bench b;
-    struct result r = {0};
+    static struct result r;
     sites_exempt_me();
     site_start(&b.site, BUILD_DIR "/kez-chat-server", 1, NULL);
     b.other = b.site.nodes[0];
@@ -292,6 +310,7 @@ static bool run(long only) {
         ok = only < 0 ? try_all(&b, &r) : try_site(&b, (size_t)only, &r);
     ok = stop_node(&b) && ok;
     site_stop(&b.site);
+    print_calls(&r);
     printf("sites %zu met in peace and %zu after failures; failed %u, not met again %u; answers of "
            "500 or 503 %u, broken connections %u; wrong %u\n",
            r.met, sites_count() - r.met, r.failed, r.unmet, r.tally.errors, r.tally.cuts, r.wrong);
