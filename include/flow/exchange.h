@@ -75,7 +75,7 @@ struct exchange {
     struct str body;
     uint64_t client;     /* key of the client's address (IPv6: its /64); 0: none */
     bool client_trusted; /* a router on the events socket that vouches for whom it names */
-    bool client_exempt;  /* loopback, or a Unix socket: no limits by address or sender */
+    bool client_exempt;  /* loopback, or a Unix socket: no limits by address */
     int64_t now_ms;      /* wall clock when the head was read */
 
     /* The story's memory between steps; the story that sets it knows what is in it. */

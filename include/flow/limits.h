@@ -1,7 +1,7 @@
 /* flow/limits.h -- how often: the token buckets that stories ask before they work.
  *
- * Loopback and Unix sockets are exempt from all of them (exchange.client_exempt). What an exchange
- * was last told, or what refused it, stands in exchange.rate.
+ * Loopback and Unix sockets are exempt from those by address (exchange.client_exempt). The tightest
+ * limit that an exchange met, or the one that refused it, stands in exchange.rate.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef FLOW_LIMITS_H
@@ -14,7 +14,7 @@ struct quota;
 /* By the client's address. False: answered with 429. */
 bool limits_allow_client(struct quota *quota, struct flow *flow, struct exchange *ex,
                          enum step *answer);
-/* By the caller's handle. */
+/* By the caller's handle, wherever the request comes from. */
 bool limits_allow_caller(struct quota *quota, struct flow *flow, struct exchange *ex,
                          enum step *answer);
 

@@ -12,9 +12,9 @@
 enum { WHY_MAX_BYTES = 1024, NAMES_MAX_BYTES = 4096 };
 
 static const char *const reloadable[] = {
-    "log-level",          "require-signed-posts", "drain-time",
-    "limit-register",     "limit-posts-unsigned", "limit-posts-signed",
-    "limit-stream-opens",
+    "log-level",          "require-signed-posts",           "drain-time",
+    "limit-register",     "limit-posts-unsigned",           "limit-posts-signed",
+    "limit-stream-opens", "limit-stream-opens-per-address", "limit-failed-signatures",
 };
 
 bool reload_is_for(const struct setting *setting) {
@@ -42,7 +42,7 @@ static void tell_of_waiting(const struct config *started, const struct config *n
     buf_done(&names);
 }
 
-/* All four, or none. */
+/* All, or none. */
 static enum rc set_rates(struct flow *flow, const struct config *c) {
     const struct {
         struct quota *quota;
@@ -52,6 +52,8 @@ static enum rc set_rates(struct flow *flow, const struct config *c) {
         {flow->unsigned_quota, c->posts_unsigned_per_minute},
         {flow->signed_quota, c->posts_signed_per_minute},
         {flow->stream_quota, c->stream_opens_per_minute},
+        {flow->opens_quota, c->stream_opens_address_per_minute},
+        {flow->failures_quota, c->failures_per_minute},
     };
     enum { COUNT = sizeof rates / sizeof *rates };
     uint32_t before[COUNT];

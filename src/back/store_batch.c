@@ -270,6 +270,14 @@ static bool read_posts(struct entry *e, size_t n, bool may_be_ours, const PGresu
     return true;
 }
 
+static bool witness_of_post(const struct entry *e, const PGresult *r, struct str *handle,
+                            uint64_t *seq) {
+    (void)r;
+    *handle = handle_str(&post_of(e)->to.handle);
+    *seq = e->seq;
+    return e->verdict == IS_NEW;
+}
+
 static enum rc tell_post(struct store *s, struct entry *e, const PGresult *r, enum rc rc) {
     struct store_post *p = post_of(e);
     (void)r;
@@ -290,4 +298,5 @@ const struct batch_kind store_posts = {.statements = 2,
                                        .describe = describe_post,
                                        .send = send_posts,
                                        .read = read_posts,
+                                       .witness = witness_of_post,
                                        .tell = tell_post};

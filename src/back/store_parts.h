@@ -75,6 +75,7 @@ extern const struct migration store_migrations[STORE_VERSION];
     X(rollback)                                                                                    \
     X(lock_inboxes)                                                                                \
     X(xact_status)                                                                                 \
+    X(row_stands)                                                                                  \
     X(append_rows)                                                                                 \
     X(find_handles)                                                                                \
     X(find_primaries)                                                                              \
@@ -169,6 +170,9 @@ struct batch_kind {
     /* Reads the result into the entries. Its first column begins with the transaction's number.
      * False: it does not fit them. */
     bool (*read)(struct entry *e, size_t n, bool may_be_ours, const struct pg_result *result);
+    /* A row that the entry made: whose inbox, and its seq. False: it made none. */
+    bool (*witness)(const struct entry *e, const struct pg_result *result, struct str *handle,
+                    uint64_t *seq);
     /* It is committed: tells of the rows, in seq order per inbox, and fills the job. The job's rc:
      * `rc`, unless something else went wrong. */
     enum rc (*tell)(struct store *s, struct entry *e, const struct pg_result *result, enum rc rc);

@@ -4,7 +4,7 @@
  * When the connection breaks before COMMIT is answered, the outcome is settled on a new one. If the
  * results and the transaction's number had come, pg_xact_status() knows:
  *
- *   committed              the results hold
+ *   committed              the results hold, if a row of them stands
  *   aborted                the posts are run again
  *   neither, or no number  those that may be are run again (a post with an id, which keeps it from
  *                          being stored twice); the others get RC_UNKNOWN_OUTCOME
@@ -112,9 +112,36 @@ static enum outcome ask_status(struct link *l, const char xact[XACT_BYTES]) {
     return outcome;
 }
 
+/* After a crash PostgreSQL gives numbers again that had not reached its log, so that "committed"
+ * may be said of another's transaction: one row of ours must stand. Without any new row there is
+ * nothing to lose. */
+static bool is_ours(const struct run *run, struct link *l, const struct entry *e, size_t n) {
+    const struct store_desk *d = run->desk;
+    struct str handle;
+    uint64_t number;
+    size_t i = 0;
+    while (i < n && !run->kind->witness(&e[i], d->result, &handle, &number))
+        i++;
+    if (i == n)
+        return true;
+    struct value seq, at;
+    const struct str params[] = {handle,
+                                 value_i64(&seq, (int64_t)number),
+                                 {d->xact, XACT_BYTES},
+                                 value_i64(&at, e[i].created_at_ms)};
+    PGresult *r;
+    link_send(l, store_sql_names[SQL_row_stands], 4, params);
+    link_sync(l);
+    if (link_collect(l, 1, &r) != RC_OK)
+        return false;
+    bool stands = value_get_char(r, 0, 0) != '\0';
+    PQclear(r);
+    return stands;
+}
+
 /* What became of the last attempt. Another server, or another history of this one, may have given
  * the number to another transaction, and is not asked. */
-static enum outcome settle(struct run *run) {
+static enum outcome settle(struct run *run, const struct entry *e, size_t n) {
     const struct store_desk *d = run->desk;
     enum outcome outcome = UNDECIDED;
     if (!d->result)
@@ -124,6 +151,8 @@ static enum outcome settle(struct run *run) {
         if (strcmp(link_note(l), d->server) != 0)
             return UNKNOWN;
         outcome = ask_status(l, d->xact);
+        if (outcome == COMMITTED && !is_ours(run, l, e, n))
+            return UNKNOWN;
         if (outcome == UNDECIDED && left_ms(run) == 0)
             break;
         /* The old session has not noticed yet that nobody listens. */
@@ -165,7 +194,7 @@ static enum fate judge(struct run *run, struct entry *e, size_t *n, enum rc rc) 
     }
     if (rc == RC_IO)
         return store_must_reopen(l) ? AGAIN : ONE_BY_ONE;
-    switch (settle(run)) {
+    switch (settle(run, e, *n)) {
     case COMMITTED:
         return committed(run, e, n);
     case ABORTED:

@@ -31,6 +31,11 @@ const char *const store_sql[SQL_COUNT] = {
 
     /* $1 transaction. NULL when it is too long ago. */
     [SQL_xact_status] = "SELECT pg_xact_status($1::xid8)",
+    /* $1 handle, $2 seq, $3 transaction, $4 created_at in ms. Whether that one made that row. */
+    [SQL_row_stands] =
+        "SELECT EXISTS (SELECT FROM kez.account AS a JOIN kez.inbox_row AS r ON r.inbox = a.inbox"
+        " WHERE a.handle = $1::text AND r.seq = $2::bigint AND r.xmin = $3::xid8::xid"
+        " AND round(extract(epoch FROM r.created_at) * 1000)::bigint = $4::bigint)",
 
     /* $1 inboxes. */
     [SQL_lock_inboxes] = "SELECT count(*) FROM ("

@@ -66,6 +66,15 @@ static void tell_row(struct store *s, const PGresult *r, int row, const struct r
     frame_unref(f);
 }
 
+static bool witness_of_talk(const struct entry *e, const PGresult *r, struct str *handle,
+                            uint64_t *seq) {
+    if (e->verdict != IS_NEW || e->row + 1 >= e->end_row)
+        return false;
+    *handle = value_get_str(r, e->row + 1, HANDLE);
+    *seq = (uint64_t)value_get_i64(r, e->row + 1, SEQ);
+    return true;
+}
+
 static void count_rows(const struct entry *e) {
     if (e->verdict == IS_NEW)
         stats_add(rows_committed, e->end_row - e->row - 1);
@@ -172,6 +181,7 @@ const struct batch_kind store_talk_posts = {.statements = 3,
                                             .describe = describe_post,
                                             .send = send_posts,
                                             .read = read_told,
+                                            .witness = witness_of_talk,
                                             .tell = tell_post};
 
 /* ---- making and changing ---- */
@@ -240,6 +250,7 @@ const struct batch_kind store_makes = {.statements = 1,
                                        .describe = describe_make,
                                        .send = send_make,
                                        .read = read_told,
+                                       .witness = witness_of_talk,
                                        .tell = tell_make};
 
 static struct conversation_change *change_of(const struct entry *e) {
@@ -287,4 +298,5 @@ const struct batch_kind store_changes = {.statements = 1,
                                          .describe = describe_change,
                                          .send = send_change,
                                          .read = read_told,
+                                         .witness = witness_of_talk,
                                          .tell = tell_change};

@@ -34,8 +34,6 @@ static bool allow(struct quota *quota, uint64_t key, struct flow *flow, struct e
                   enum step *answer) {
     uint32_t retry_s = 0;
     uint64_t now_ms = clock_mono_ms(flow->clock);
-    if (ex->client_exempt)
-        return true;
     if (quota_take(quota, key, now_ms, &retry_s) == RC_OK) {
         note_rate(ex, quota, quota_left(quota, key, now_ms));
         return true;
@@ -46,7 +44,7 @@ static bool allow(struct quota *quota, uint64_t key, struct flow *flow, struct e
 
 bool limits_allow_client(struct quota *quota, struct flow *flow, struct exchange *ex,
                          enum step *answer) {
-    return allow(quota, ex->client, flow, ex, answer);
+    return ex->client_exempt || allow(quota, ex->client, flow, ex, answer);
 }
 
 bool limits_allow_caller(struct quota *quota, struct flow *flow, struct exchange *ex,

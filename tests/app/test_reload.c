@@ -46,7 +46,8 @@ static int set_up(void **state) {
     assert_int_equal(config_read(3, w.argv, getenv, &w.started, &why), RC_OK);
     buf_done(&why);
     struct quota **const quotas[] = {&w.flow.register_quota, &w.flow.unsigned_quota,
-                                     &w.flow.signed_quota, &w.flow.stream_quota};
+                                     &w.flow.signed_quota,   &w.flow.stream_quota,
+                                     &w.flow.opens_quota,    &w.flow.failures_quota};
     for (size_t i = 0; i < sizeof quotas / sizeof *quotas; i++)
         assert_non_null(*quotas[i] = quota_new(7, KEYS));
     w.reload = (struct reload){3, w.argv, &w.started};
@@ -61,6 +62,8 @@ static int tear_down(void **state) {
     quota_free(w.flow.unsigned_quota);
     quota_free(w.flow.signed_quota);
     quota_free(w.flow.stream_quota);
+    quota_free(w.flow.opens_quota);
+    quota_free(w.flow.failures_quota);
     config_done(&w.started);
     return 0;
 }
@@ -77,9 +80,12 @@ static void everything_that_may_change_holds(void **state) {
     (void)state;
     write_settings("limit-register = 1\nlimit-posts-unsigned = 2\nlimit-posts-signed = 3\n"
                    "limit-stream-opens = 0\nrequire-signed-posts = yes\ndrain-time = 60\n"
-                   "log-level = warn\n");
+                   "log-level = warn\nlimit-stream-opens-per-address = 4\n"
+                   "limit-failed-signatures = 5\n");
     reload_settings(&w.reload, &w.flow, &w.drain_time_s);
     check_rates(1, 2, 3, 0);
+    assert_int_equal(quota_per_minute(w.flow.opens_quota), 4);
+    assert_int_equal(quota_per_minute(w.flow.failures_quota), 5);
     assert_true(atomic_load(&w.flow.require_signed_posts));
     assert_int_equal(w.drain_time_s, 60);
     assert_true(log_is_on(LOG_WARN));
@@ -116,7 +122,7 @@ static void settings_that_can_change_have_these_names(void **state) {
     size_t n = 0;
     for (size_t i = 0; i < settings_count; i++)
         n += reload_is_for(&settings[i]);
-    assert_int_equal(n, 7); /* none of them is misspelt */
+    assert_int_equal(n, 9); /* none of them is misspelt */
     assert_false(reload_is_for(settings_find(STR("bind"))));
 }
 

@@ -119,6 +119,7 @@ struct node *node_start(const struct node_setup *setup) {
 
 uint16_t node_port(const struct node *n) { return n->port; }
 uint16_t node_admin_port(const struct node *n) { return n->admin_port; }
+pid_t node_pid(const struct node *n) { return proc_pid(n->proc); }
 void node_signal(struct node *n, int sig) { proc_signal(n->proc, sig); }
 
 int node_wait(struct node *n, unsigned timeout_ms) {

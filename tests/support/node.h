@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "support/http_client.h"
 #include "support/signer.h"
@@ -34,6 +35,7 @@ void node_wait_ready(struct node *n);
 bool node_gets_ready(struct node *n, bool ready);
 uint16_t node_port(const struct node *n);
 uint16_t node_admin_port(const struct node *n);
+pid_t node_pid(const struct node *n);
 void node_signal(struct node *n, int sig);
 /* Waits for its end; the wait status. Fails the test when it does not end in timeout_ms. */
 int node_wait(struct node *n, unsigned timeout_ms);

@@ -60,6 +60,8 @@ void ledger_free(struct ledger *l) {
     free(l);
 }
 
+void ledger_set_quiet(struct ledger *l) { l->blames = LEDGER_BLAMES_SHOWN; }
+
 /* Room for [at], zeros where nothing was. */
 static void *grown(void *items, size_t *room, size_t at, size_t size) {
     size_t more = *room ? *room : 256;

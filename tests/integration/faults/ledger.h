@@ -31,6 +31,8 @@ struct verdict {
 
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger *l);
+/* Blames are counted and not printed. */
+void ledger_set_quiet(struct ledger *l);
 
 /* Row n (from 1) was answered with this seq; 0: the answer named none for this inbox. Said twice
  * when two posters sent the same row at once. */
@@ -45,6 +47,8 @@ void ledger_blame(struct ledger *l, const char *format, ...) __attribute__((form
 /* When all is told: what was acknowledged stands in the inbox once and in order, and nothing else
  * stands there. */
 struct verdict ledger_close(struct ledger *l);
+/* The oracle itself: true when it finds each of a row of planted faults. */
+bool ledger_finds_faults(void);
 bool verdict_is_clean(const struct verdict *v);
 
 #endif
