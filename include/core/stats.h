@@ -34,6 +34,7 @@
     X(rate_limited, "counter", "Requests answered with 429.")                                      \
     X(connections, "gauge", "Open connections of the public listener, without streams.")           \
     X(connections_refused, "counter", "Connections refused because of many from their address.")   \
+    X(connections_yielded, "counter", "Waiting connections ended to make room for others.")        \
     X(rows_committed, "counter", "Rows committed in the store by this node.")                      \
     X(posts_repeated, "counter", "Posts that the store knew already by their id.")                 \
     X(store_batches, "counter", "Write transactions committed.")                                   \

@@ -5,7 +5,8 @@
  * socket, and the loser aborts the process: about one time in 2,500 under load, in 0.9.75 and in
  * 1.0.1.) The same thread sweeps the guard and reads the leftovers.
  *
- * At the limit of connections nothing is accepted: the rest waits in the kernel's backlog. One too
+ * At the limit of connections nothing is accepted: the rest waits in the kernel's backlog, until
+ * connections that the server waits for have given way (http/guard.h). One too
  * many from the same address is accepted and told so, and does not keep others waiting.
  *
  * Threads: start, close and stop by main; the door has one of its own.

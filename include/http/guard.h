@@ -3,6 +3,10 @@
  * libmicrohttpd's time-out is idle time: a client that sends a byte now and then is never idle. So
  * every connection has a deadline besides, and the sweep shuts down those that are late.
  *
+ * A connection for which the server waits holds a place that another may need sooner than its
+ * deadline. So each has a time, too, from which on it gives way when there is no place left: soon
+ * for one that has never asked anything, later for one that has.
+ *
  * Threads: add, remove and the deadline by the http thread that owns the connection; the sweep by
  * any one. A descriptor in the list is open: it must be removed before it is closed or given away.
  * Memory: intrusive; allocates nothing.
@@ -12,6 +16,7 @@
 #define HTTP_GUARD_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
@@ -24,7 +29,15 @@ struct guard {
 struct guarded {
     struct list link;
     int fd;
-    _Atomic uint64_t until_ms; /* monotonic; 0: no deadline */
+    _Atomic uint64_t until_ms;  /* monotonic; 0: no deadline */
+    _Atomic uint64_t yields_ms; /* gives way from then on; 0: it does not */
+    _Atomic bool has_asked;     /* a whole head has come */
+};
+
+enum {
+    GUARD_NEW_MS = 250, /* a connection that has asked nothing gives way after this */
+    GUARD_IDLE_MS =
+        5000, /* one that has: when its client is silent, or sends a body, for so long */
 };
 
 void guard_init(struct guard *g);
@@ -36,8 +49,14 @@ void guard_add(struct guard *g, struct guarded *c, int fd, uint64_t until_ms);
 void guard_remove(struct guard *g, struct guarded *c);
 /* 0: none. */
 void guard_set_deadline(struct guarded *c, uint64_t until_ms);
+/* The server waits for its client from now on; or it works for it. A new one is neither. */
+void guard_waits(struct guarded *c, uint64_t now_ms, bool has_asked);
+void guard_works(struct guarded *c);
 
 /* Shuts down what is late; its owner then sees the end of the connection. How many there were. */
 unsigned guard_sweep(struct guard *g, uint64_t now_ms);
+/* There is no place left: shuts down up to `at_most` of those that give way, first of those that
+ * never asked anything, the oldest first. How many there were. */
+unsigned guard_make_room(struct guard *g, uint64_t now_ms, unsigned at_most);
 
 #endif

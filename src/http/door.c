@@ -20,6 +20,8 @@
 enum {
     TICK_MS = 250,     /* between two sweeps */
     HELD_TICK_MS = 20, /* while a gate is at its limit */
+    ROOM_TICK_MS = 1,  /* while connections that shall make room end */
+    ROOM_BURST = 64,   /* so many at a time */
     HOLD_MS = 100,     /* after the machine ran out of descriptors or memory */
     WARN_MS = 10000,   /* and that is said again only after so much time without it */
     SETTLE_MS = 1000,  /* at the end, for the daemons to begin with what they were handed */
@@ -142,6 +144,17 @@ static bool obey(struct door *d) {
     return stops;
 }
 
+/* The public gate is at its limit: if somebody waits, makes others give way. Whether any did. */
+static bool make_room(struct door *d, uint64_t now_ms) {
+    struct gate *g = &d->gates[LISTENER_PUBLIC];
+    struct pollfd p = {.fd = g->fd, .events = POLLIN};
+    if (gate_open(g) < g->max_open || poll(&p, 1, 0) <= 0)
+        return false;
+    unsigned n = guard_make_room(d->guard, now_ms, ROOM_BURST);
+    stats_add(connections_yielded, n);
+    return n > 0;
+}
+
 static void turn(struct door *d, uint64_t *swept_ms) {
     struct pollfd polls[1 + LISTENER_COUNT + LEFTOVER_MAX];
     uint64_t now_ms = clock_mono_ms(d->clock);
@@ -152,7 +165,7 @@ static void turn(struct door *d, uint64_t *swept_ms) {
         bool is_held = g->fd >= 0 && gate_is_held(g, now_ms);
         polls[1 + i] = (struct pollfd){.fd = is_held ? -1 : g->fd, .events = POLLIN};
         if (is_held)
-            timeout_ms = HELD_TICK_MS;
+            timeout_ms = i == LISTENER_PUBLIC && make_room(d, now_ms) ? ROOM_TICK_MS : HELD_TICK_MS;
     }
     size_t leftovers = leftover_fill(d->leftovers, polls + 1 + LISTENER_COUNT);
 

@@ -191,8 +191,20 @@ static bool answers_at_once(const struct request *r) {
     return r->head.expects_continue && (r->head.is_chunked || r->head.length > 0);
 }
 
+/* Whose turn it is: a connection for which the server waits may have to give way to others. */
+static void client_is_due(const struct request *r) {
+    if (r->on && r->worker->listener == LISTENER_PUBLIC)
+        guard_waits(r->on, clock_mono_ms(r->server->clock), true);
+}
+
+static void server_is_due(const struct request *r) {
+    if (r->on)
+        guard_works(r->on);
+}
+
 static bool answer(struct request *r) {
     r->phase = PHASE_ANSWERED;
+    server_is_due(r);
     set_deadline(r, ANSWER_TIMEOUT_S);
     return reply(r);
 }
@@ -231,10 +243,13 @@ static bool read_head(struct request *r, const char *method, const char *version
         r->reads_on = true;
         return answer(r);
     }
-    if (r->head.is_chunked || r->head.length > 0)
+    if (r->head.is_chunked || r->head.length > 0) {
+        client_is_due(r);
         set_deadline(r, r->server->body_timeout_s);
-    else if (r->on)
+    } else if (r->on) {
+        server_is_due(r);
         guard_set_deadline(r->on, 0);
+    }
     return true;
 }
 
@@ -279,6 +294,7 @@ static bool run_steps(struct request *r) {
 }
 
 static bool begin_steps(struct request *r) {
+    server_is_due(r);
     if (r->on)
         guard_set_deadline(r->on, 0);
     atomic_fetch_add(&r->server->busy, 1);
@@ -347,6 +363,8 @@ void request_done(struct request *r, bool is_sent) {
         leave_leftover(r);
     if (r->on)
         set_deadline(r, r->server->idle_timeout_s + r->server->head_timeout_s);
+    if (r->stream_fd < 0)
+        client_is_due(r);
     /* The client left while it waited; it was woken since, so its job is done. */
     if (r->phase == PHASE_STEPS)
         atomic_fetch_sub(&r->server->busy, 1);

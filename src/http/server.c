@@ -41,11 +41,14 @@ static struct guarded *connection_started(struct worker *w, struct MHD_Connectio
     atomic_fetch_sub(&w->waiting, 1);
     if (w->listener == LISTENER_PUBLIC)
         stats_add(connections, 1);
-    if (on)
-        guard_add(&s->guard, on, info->connect_fd,
-                  clock_mono_ms(s->clock) + (uint64_t)s->head_timeout_s * 1000);
-    else
+    if (!on) {
         (void)shutdown(info->connect_fd, SHUT_RDWR); /* never without a deadline */
+        return NULL;
+    }
+    uint64_t now_ms = clock_mono_ms(s->clock);
+    guard_add(&s->guard, on, info->connect_fd, now_ms + (uint64_t)s->head_timeout_s * 1000);
+    if (w->listener == LISTENER_PUBLIC)
+        guard_waits(on, now_ms, false);
     return on;
 }
 

@@ -118,7 +118,7 @@ static void assert_sound(void) {
 /* ---- many at once ---- */
 
 enum { STORES = 2, POSTERS = 32, CHANGERS = 2, TALKS = 50, PEOPLE = 60, WINDOW = 8 };
-enum { POSTS_MIN = 48, POSTS_MAX = 480, CHANGES = 50 }; /* of one thread */
+enum { POSTS_MIN = 48, POSTS_MAX = 480, CHANGES_EACH = 50 }; /* of one thread */
 
 static struct user people[PEOPLE];
 static unsigned talks[TALKS];
@@ -181,7 +181,7 @@ static uint64_t version_of(const char *json) {
 /* Adds people and removes them. */
 static void *change_much(void *arg) {
     struct changer *me = arg;
-    for (unsigned i = 0; i < CHANGES; i++) {
+    for (unsigned i = 0; i < CHANGES_EACH; i++) {
         unsigned t = (me->number * 17 + i * 3) % TALKS;
         struct user in[16];
         size_t n = circle(t, in);
