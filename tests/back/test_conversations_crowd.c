@@ -118,7 +118,7 @@ static void assert_sound(void) {
 /* ---- many at once ---- */
 
 enum { STORES = 2, POSTERS = 32, CHANGERS = 2, TALKS = 50, PEOPLE = 60, WINDOW = 8 };
-enum { POSTS_MIN = 48, POSTS_MAX = 480, CHANGES_EACH = 50 }; /* of one thread */
+enum { POSTS_MIN = 48, POSTS_MAX = 240, CHANGES_EACH = 30 }; /* of one thread */
 
 static struct user people[PEOPLE];
 static unsigned talks[TALKS];
@@ -537,11 +537,60 @@ static void a_change_whose_commit_was_not_answered_is_settled(void **state) {
 
 /* ---- locks ---- */
 
+/* A session that holds the head of this user's inbox. */
+static struct link *hold_inbox(const struct user *user) {
+    struct link_config c = {
+        .url = url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
+    struct link *session;
+    char sql[128];
+    assert_int_equal(link_new(&c, clock_system(), &session), RC_OK);
+    assert_int_equal(link_open(session), RC_OK);
+    (void)snprintf(sql, sizeof sql, "BEGIN; SELECT FROM kez.inbox WHERE id = %llu FOR UPDATE",
+                   (unsigned long long)user->inbox);
+    assert_int_equal(link_script(session, sql, 10000), RC_OK);
+    return session;
+}
+
+static void let_go(struct link *session) {
+    assert_int_equal(link_script(session, "ROLLBACK", 10000), RC_OK);
+    link_free(session);
+}
+
+static void a_post_waits_for_a_change_before_it_looks_who_is_in_it(void **state) {
+    struct user u[4];
+    (void)state;
+    new_users(u, 4);
+    unsigned number = new_talk(u, 3);
+    struct conversation_draft draft = {
+        .version = 1, .add = talker_handles(&u[3], 1), .remove = talker_handles(&u[2], 1)};
+    struct conversation_change c = {.job.kind = STORE_CONVERSATION_CHANGE,
+                                    .caller = u[0],
+                                    .sid = talker_sid(number),
+                                    .draft = &draft};
+    struct conversation_post *p = talker_post_new(&u[1], number, "waits", "{}");
+    buf_init(&c.json, CONVERSATION_JSON_MAX);
+    struct link *session = hold_inbox(&u[1]);
+    assert_int_equal(asker_begin(asker, &c.job), RC_OK);
+    wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+             " AND query LIKE '%kez.change_conversation_2(%'");
+    assert_int_equal(asker_begin(other, &p->job), RC_OK);
+    wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+             " AND query LIKE '%FROM kez.conversation WHERE sid = ANY%'");
+    let_go(session);
+    assert_int_equal(asker_wait(&c.job), RC_OK);
+    assert_int_equal(asker_wait(&p->job), RC_OK);
+    assert_int_equal(asker_head(asker, u[1].inbox).head, 3);
+    assert_int_equal(asker_head(asker, u[2].inbox).head, 2);
+    assert_int_equal(asker_head(asker, u[3].inbox).head, 2);
+    talker_post_free(p);
+    buf_done(&c.json);
+    conversation_draft_done(&draft);
+}
+
 static void an_inbox_that_another_holds_delays_only_its_own_conversations(void **state) {
     enum { N = 30 };
     struct conversation_post *posts[N];
     struct user u[4];
-    char sql[128];
     (void)state;
     new_users(u, 4);
     unsigned stuck = new_talk(u, 3), fine = new_talk(&u[1], 3);
@@ -550,14 +599,7 @@ static void an_inbox_that_another_holds_delays_only_its_own_conversations(void *
     config.timeout_ms = 2000; /* a lock is waited for half of it */
     struct asker *a = asker_start_with(&config);
     asker_wait_up(a, true, UP_MS);
-    struct link_config c = {
-        .url = url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
-    struct link *session;
-    assert_int_equal(link_new(&c, clock_system(), &session), RC_OK);
-    assert_int_equal(link_open(session), RC_OK);
-    (void)snprintf(sql, sizeof sql, "BEGIN; SELECT FROM kez.inbox WHERE id = %llu FOR UPDATE",
-                   (unsigned long long)u[0].inbox);
-    assert_int_equal(link_script(session, sql, 10000), RC_OK);
+    struct link *session = hold_inbox(&u[0]);
     uint64_t since = clock_mono_ms(clock_system());
     for (unsigned i = 0; i < N; i++) {
         char id[16];
@@ -568,11 +610,10 @@ static void an_inbox_that_another_holds_delays_only_its_own_conversations(void *
     for (unsigned i = 0; i < N; i++)
         assert_int_equal(asker_wait(&posts[i]->job), i % 3 ? RC_OK : RC_UNAVAILABLE);
     assert_true(clock_mono_ms(clock_system()) - since < 8000);
-    assert_int_equal(link_script(session, "ROLLBACK", 10000), RC_OK);
+    let_go(session);
     for (unsigned i = 0; i < N; i++)
         talker_post_free(posts[i]);
     assert_int_equal(talker_post(a, &u[1], stuck, "0", "{}", NULL), RC_OK);
-    link_free(session);
     asker_stop(a);
     assert_sound();
 }
@@ -587,6 +628,7 @@ int main(void) {
         cmocka_unit_test(a_making_whose_answer_was_lost_is_told_of_as_it_was_made),
         cmocka_unit_test(a_change_whose_answer_was_lost_is_an_unknown_outcome),
         cmocka_unit_test(a_change_whose_commit_was_not_answered_is_settled),
+        cmocka_unit_test(a_post_waits_for_a_change_before_it_looks_who_is_in_it),
         cmocka_unit_test(an_inbox_that_another_holds_delays_only_its_own_conversations),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -90,11 +90,49 @@ static void what_is_removed_is_left_alone(void **state) {
     assert_false(is_shut(w, 1));
 }
 
+/* ---- making room ---- */
+
+static void those_that_never_asked_give_way_first_and_the_oldest_before_others(void **state) {
+    struct world *w = *state;
+    guard_waits(&w->c[0], 1000, true);
+    guard_waits(&w->c[1], 1000, false);
+    guard_waits(&w->c[2], 1000, false);
+    guard_works(&w->c[3]);
+    uint64_t later_ms = 1000 + GUARD_IDLE_MS;
+    assert_int_equal(guard_make_room(&w->guard, later_ms, 1), 1);
+    assert_true(is_shut(w, 1));
+    assert_false(is_shut(w, 2));
+    assert_int_equal(guard_make_room(&w->guard, later_ms, 64), 2);
+    assert_true(is_shut(w, 2));
+    assert_true(is_shut(w, 0));
+    assert_false(is_shut(w, 3));
+    assert_int_equal(guard_make_room(&w->guard, later_ms, 64), 0); /* once is enough */
+}
+
+static void nobody_gives_way_before_its_time(void **state) {
+    struct world *w = *state;
+    guard_waits(&w->c[0], 1000, false);
+    guard_waits(&w->c[1], 1000, true);
+    assert_int_equal(guard_make_room(&w->guard, 1000 + GUARD_NEW_MS - 1, 64), 0);
+    assert_int_equal(guard_make_room(&w->guard, 1000 + GUARD_NEW_MS, 64), 1);
+    assert_true(is_shut(w, 0));
+    assert_int_equal(guard_make_room(&w->guard, 1000 + GUARD_IDLE_MS - 1, 64), 0);
+    guard_works(&w->c[1]);
+    assert_int_equal(guard_make_room(&w->guard, 1000 + GUARD_IDLE_MS, 64), 0);
+    guard_waits(&w->c[1], 2000, true);
+    assert_int_equal(guard_make_room(&w->guard, 1000 + GUARD_IDLE_MS, 64), 0);
+    assert_int_equal(guard_make_room(&w->guard, 2000 + GUARD_IDLE_MS, 64), 1);
+    assert_true(is_shut(w, 1));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_those_that_are_late_are_shut_down, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deadline_moves_and_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_removed_is_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            those_that_never_asked_give_way_first_and_the_oldest_before_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_gives_way_before_its_time, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

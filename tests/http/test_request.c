@@ -567,6 +567,42 @@ static void clients_vanish_in_the_middle_of_an_answer(void **state) {
     assert_true(proc_poll(has_no_connections, NULL, WAIT_MS));
 }
 
+/* ---- at the limit of connections ---- */
+
+/* Silent ones, and ones that drip their head: others are served before any deadline. */
+static void who_says_nothing_gives_way_to_who_asks(void **state) {
+    (void)state;
+    enum { LIMIT = 40, SILENT = 200, ASKING = 50 };
+    struct rig *rig = rig_new();
+    int silent[SILENT];
+    rig->config.max_connections = LIMIT;
+    rig_start(rig);
+    for (int i = 0; i < SILENT; i++) {
+        silent[i] = dial(rig->port);
+        assert_true(silent[i] >= 0);
+        if (i % 2)
+            (void)say(silent[i], "GET /v1/healthz HT");
+    }
+    uint64_t start_ms = clock_mono_ms(clock_system());
+    for (int i = 0; i < ASKING; i++) {
+        struct answer a;
+        int fd = dial(rig->port);
+        assert_true(say(fd, "GET /v1/healthz HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"));
+        assert_true(hear(fd, false, &a));
+        assert_int_equal(a.status, 200);
+        forget(&a);
+        close(fd);
+    }
+    uint64_t passed_ms = clock_mono_ms(clock_system()) - start_ms;
+    /* Deadlines are 30 s here. */
+    if (passed_ms > 10000)
+        fail_msg("it took %llu ms", (unsigned long long)passed_ms);
+    assert_true(atomic_load(&stats.connections_yielded) >= SILENT - LIMIT);
+    for (int i = 0; i < SILENT; i++)
+        close(silent[i]);
+    rig_stop(rig);
+}
+
 int main(void) {
     log_set_level(LOG_ERROR);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -590,6 +626,7 @@ int main(void) {
         cmocka_unit_test(it_stops_while_requests_keep_coming),
         TEST(a_large_answer_arrives_whole),
         TEST(clients_vanish_in_the_middle_of_an_answer),
+        cmocka_unit_test(who_says_nothing_gives_way_to_who_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

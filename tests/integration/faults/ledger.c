@@ -84,6 +84,8 @@ static struct entry *entry_of(struct inbox *in, unsigned poster, unsigned n) {
 }
 
 /* Holds l->lock. */
+static void blame(struct ledger *l, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 static void blame(struct ledger *l, const char *format, va_list args) {
     if (l->blames++ >= LEDGER_BLAMES_SHOWN)
         return;
