@@ -56,7 +56,7 @@ struct config {
     enum log_level log_level;
     enum config_timeline on_timeline_change; /* store.keep_epoch_on_timeline_change says it, too */
     uint32_t drain_time_s;
-    uint32_t directory_entries;
+    uint32_t directory_entries, directory_age_ms;
 
     /* Per minute; 0: no limit. */
     uint32_t register_per_minute;       /* of one address */

@@ -42,9 +42,10 @@ struct store_config {
 /* Callbacks run on worker threads with no lock held. */
 struct store_events {
     void *arg;
-    /* A row was committed: called once for each, in seq order per inbox, before its job's done().
-     * After the connection was lost also for a post that turns out to be there already, since it
-     * may be the one whose answer was lost. The frame is borrowed. */
+    /* A row was committed: called once for each, before its job's done(); in seq order per inbox
+     * for what one writer commits (rows of a conversation may come from another one). After the
+     * connection was lost also for a post that turns out to be there already, since it may be the
+     * one whose answer was lost. The frame is borrowed. */
     void (*row)(void *arg, const struct handle *to, struct frame *frame);
     /* The first connection works, or none does any more. */
     void (*up)(void *arg, bool up);
@@ -75,6 +76,8 @@ enum store_kind {
     STORE_READ,
     STORE_HEADS,
     STORE_TRIM,
+    STORE_DELETE,
+    STORE_BLOCK,
     /* Of back/conversations.h. */
     STORE_CONVERSATION_MAKE,
     STORE_CONVERSATION_CHANGE,
@@ -170,6 +173,16 @@ struct store_heads {
     size_t n;
     const uint64_t *inboxes;
     struct inbox_head *heads; /* out; the caller's, n of them */
+};
+
+/* STORE_DELETE: deletes the account, its inbox and every row, in pieces that let posts between; in
+ * conversations it is no participant any more. STORE_BLOCK: blocks the handle, or lets it go: what
+ * is read of a blocked inbox is RC_NOT_FOUND, so its streams end, and a look-up says so.
+ * RC_NOT_FOUND: gone. */
+struct store_account {
+    struct store_job job;
+    uint64_t inbox;
+    bool is_blocked; /* STORE_BLOCK */
 };
 
 /* Drops rows with seq <= upto. RC_TOO_LARGE: above the head. RC_NOT_FOUND: gone. */

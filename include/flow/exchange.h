@@ -56,6 +56,7 @@ union exchange_job {
     struct conversation_show show;
     struct conversation_list list;
     struct conversation_post utter;
+    struct store_account account;
 };
 
 /* A rate limit as its caller finds it. */
@@ -70,8 +71,8 @@ struct exchange {
     enum method method;
     const struct target *target;
     struct str arg; /* the variable segment of the route, decoded; absent when it has none */
-    struct str auth, auth_handle, public_key, last_event_id,
-        authorization; /* header values; absent if not there */
+    struct str auth, auth_handle, public_key, last_event_id, authorization,
+        host; /* header values; absent if not there */
     struct str body;
     uint64_t client;     /* key of the client's address (IPv6: its /64); 0: none */
     bool client_trusted; /* a router on the events socket that vouches for whom it names */
@@ -91,6 +92,7 @@ struct exchange {
     struct conversation_draft draft;
     struct sid sid;
     uint64_t since;
+    uint32_t limit;
     bool is_signed;
     bool hides_unknown; /* an unknown user is 401, not 404 */
 

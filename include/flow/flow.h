@@ -50,6 +50,14 @@ step_fn flow_inbox_trim;   /* DELETE /v1/inbox/<arg> */
 step_fn flow_inbox_stream; /* GET    /v1/inbox/<arg>/stream */
 step_fn flow_events;       /* GET    /v1/events, and / on the events socket */
 
+step_fn flow_account_export; /* GET    /v1/account/export */
+step_fn flow_account_delete; /* DELETE /v1/account */
+
+/* On the admin listener. */
+step_fn flow_admin_show;   /* GET    /v1/handles/<arg> */
+step_fn flow_admin_delete; /* DELETE /v1/handles/<arg> */
+step_fn flow_admin_block;  /* PUT, DELETE /v1/handles/<arg>/block */
+
 step_fn flow_conversation_make;   /* POST   /v1/conversations */
 step_fn flow_conversation_list;   /* GET    /v1/conversations */
 step_fn flow_conversation_show;   /* GET    /v1/conversations/<arg> */

@@ -1,9 +1,9 @@
 /* http/head.h -- what the head of a request says besides its target: framing, the header fields of
  * the protocol, and who sent it.
  *
- * Source: RFC 9112, 3.2, 5 and 6.3. libmicrohttpd 0.9.75 takes the first of two lengths, reads a body
- * with an unknown coding until the connection ends, and loses fields that are folded or have white
- * space before the colon; so all of these are refused here.
+ * Source: RFC 9112, 3.2, 5 and 6.3. libmicrohttpd 0.9.75 takes the first of two lengths, reads a
+ * body with an unknown coding until the connection ends, and loses fields that are folded or have
+ * white space before the colon; so all of these are refused here.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef HTTP_HEAD_H
@@ -21,7 +21,8 @@ struct head {
     bool expects_continue; /* the client waits for 100 before it sends the body */
 };
 
-/* Fills *out and ex->auth, auth_handle, public_key, last_event_id, authorization, client,
+/* Fills *out and ex->auth, auth_handle, public_key, last_event_id, authorization, host,
+ * client,
  * client_exempt; the strs live as long as the request. trusted: proxies that are believed about the
  * client. RC_MALFORMED: two of what must be there once, no Host, an unsound
  * framing; *advice is a static sentence then, and *out is filled all the same. */

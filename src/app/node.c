@@ -48,7 +48,7 @@ static void node_put_metrics(void *arg, struct buf *out) {
 
 static bool make_caches(struct node *n, const struct config *c) {
     struct flow *f = &n->flow;
-    f->directory = directory_new(c->directory_entries);
+    f->directory = directory_new(c->directory_entries, c->directory_age_ms);
     f->register_quota = quota_new(c->register_per_minute, c->quota_keys);
     f->unsigned_quota = quota_new(c->posts_unsigned_per_minute, c->quota_keys);
     f->signed_quota = quota_new(c->posts_signed_per_minute, c->quota_keys);

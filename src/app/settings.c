@@ -59,6 +59,10 @@ const struct setting settings[] = {
     {GROUP_NODE, SETTING_COUNT, "directory-entries", "KEZ_CHAT_DIRECTORY_ENTRIES", "handles",
      "100000", AT(directory_entries), 16, 100000000,
      .help = "Handles kept in memory with their keys"},
+    {GROUP_NODE, SETTING_COUNT, "directory-age", "KEZ_CHAT_DIRECTORY_AGE", "ms", "5000",
+     AT(directory_age_ms), 100, 600000,
+     .help =
+         "For so long; a handle that is deleted or blocked stops working within this everywhere"},
 
     /* The store. */
     {GROUP_STORE, SETTING_URLS, "database-url", "DATABASE_URL", "URL", "", AT(store.url),

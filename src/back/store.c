@@ -75,6 +75,8 @@ static enum lane lane_of(const struct queue_item *item) {
     case STORE_READ:
     case STORE_HEADS:
     case STORE_TRIM:
+    case STORE_DELETE:
+    case STORE_BLOCK:
     case STORE_CONVERSATION_SHOW:
     case STORE_CONVERSATION_LIST:
         break;
@@ -139,6 +141,8 @@ static size_t bytes_of(const struct store_job *job) {
     case STORE_READ:
     case STORE_HEADS:
     case STORE_TRIM:
+    case STORE_DELETE:
+    case STORE_BLOCK:
     case STORE_CONVERSATION_SHOW:
     case STORE_CONVERSATION_LIST:
         break;
@@ -181,6 +185,11 @@ static enum rc push(struct store *s, struct store_job *job) {
     case STORE_TRIM: {
         const struct store_trim *t = container_of(job, struct store_trim, job);
         return pool_push(writers, hash_u64(t->inbox), &job->item);
+    }
+    case STORE_DELETE:
+    case STORE_BLOCK: {
+        const struct store_account *a = container_of(job, struct store_account, job);
+        return pool_push(writers, hash_u64(a->inbox), &job->item);
     }
     case STORE_FIND:
     case STORE_RECORD:

@@ -59,7 +59,7 @@ MUST_CHECK enum rc store_prepare(void *arg, struct link *l);
 
 /* ---- store_tables.c ---- */
 
-enum { STORE_VERSION = 2 };
+enum { STORE_VERSION = 3 };
 struct migration {
     int version; /* numbered from 1 */
     int least;   /* version of a node that may run on it */
@@ -88,6 +88,9 @@ extern const struct migration store_migrations[STORE_VERSION];
     X(lock_inbox)                                                                                  \
     X(trim_rows)                                                                                   \
     X(forget_ids)                                                                                  \
+    X(empty_inbox)                                                                                 \
+    X(delete_account)                                                                              \
+    X(block_inbox)                                                                                 \
     X(lock_conversations)                                                                          \
     X(lock_participants)                                                                           \
     X(append_letters)                                                                              \
@@ -249,6 +252,7 @@ struct unit_kind {
 extern const struct unit_kind store_find_handles, store_find_primaries;
 extern const struct unit_kind store_read_record, store_read_rows, store_read_heads;
 extern const struct unit_kind store_add_account, store_set_proofs, store_trim_rows;
+extern const struct unit_kind store_delete_account, store_block_inbox;
 extern const struct unit_kind store_show_conversation, store_list_conversations;
 
 #endif

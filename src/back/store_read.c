@@ -46,10 +46,11 @@ static enum rc send_find_primaries(const struct store *s, struct link *l, const 
     return send_find(l, u, SQL_find_primaries);
 }
 
-/* (number, inbox, handle, primary) */
+/* (number, inbox, handle, primary, 1 when it is blocked) */
 static void take_user(const PGresult *r, int row, struct user *out) {
     struct str handle = value_get_str(r, row, 2), primary = value_get_str(r, row, 3);
-    *out = (struct user){.inbox = (uint64_t)value_get_i64(r, row, 1)};
+    *out = (struct user){.inbox = (uint64_t)value_get_i64(r, row, 1),
+                         .is_blocked = value_get_i64(r, row, 4) == 1};
     memcpy(out->handle.text, handle.p, handle.n < HANDLE_MAX ? handle.n : HANDLE_MAX);
     memcpy(out->primary.bytes, primary.p, primary.n < KEY_BYTES ? primary.n : KEY_BYTES);
 }

@@ -19,10 +19,17 @@ const char *const store_sql_names[SQL_COUNT] = {
 #undef X
 };
 
+/* In the transaction that has them locked. One that was made since is not among them, nor are the
+ * inboxes of those in it: for this transaction it is not there. */
+#define IS_LOCKED "sid = ANY ((SELECT string_to_array(current_setting('kez.locked'), ','))::text[])"
+
 /* Of the row `told` that has a handle. */
 #define EPOCH_OF_HANDLE                                                                            \
     "SELECT s.generation || '-' || a.inbox FROM kez.account AS a CROSS JOIN kez.store AS s"        \
     " WHERE a.handle = told.handle"
+
+/* Of the account `a`. */
+#define IS_BLOCKED "(SELECT blocked::int::bigint FROM kez.inbox WHERE id = a.inbox LIMIT 1)"
 
 const char *const store_sql[SQL_COUNT] = {
     [SQL_begin] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
@@ -81,9 +88,10 @@ const char *const store_sql[SQL_COUNT] = {
     /* $1 sids of the posts, in order. Two posts to one conversation have all inboxes in common and
      * would wait for each other there; here a change that waits too has its turn. (FOR SHARE lets
      * posts overtake it for ever.) */
-    [SQL_lock_conversations] = "SELECT count(*) FROM ("
-                               " SELECT 1 FROM kez.conversation WHERE sid = ANY ($1::text[])"
-                               " ORDER BY sid FOR NO KEY UPDATE) AS locked",
+    [SQL_lock_conversations] =
+        "SELECT set_config('kez.locked', coalesce(string_agg(sid, ','), ''), true) FROM ("
+        " SELECT sid FROM kez.conversation WHERE sid = ANY ($1::text[])"
+        " ORDER BY sid FOR NO KEY UPDATE) AS locked",
 
     /* $1 as before, $2 rows at most. The inboxes of those posts, from the first on, whose rows are
      * not too many together. */
@@ -93,7 +101,7 @@ const char *const store_sql[SQL_COUNT] = {
         "  SELECT p.inbox FROM ("
         "   SELECT u.sid, sum(c.size) OVER (ORDER BY u.n) AS upto"
         "   FROM unnest($1::text[]) WITH ORDINALITY AS u (sid, n) CROSS JOIN LATERAL ("
-        "    SELECT size FROM kez.conversation WHERE sid = u.sid LIMIT 1) AS c"
+        "    SELECT size FROM kez.conversation WHERE sid = u.sid AND " IS_LOCKED " LIMIT 1) AS c"
         "  ) AS post CROSS JOIN LATERAL ("
         "   SELECT inbox FROM kez.participant WHERE sid = post.sid OFFSET 0"
         "  ) AS p WHERE post.upto <= $2::bigint))"
@@ -101,10 +109,11 @@ const char *const store_sql[SQL_COUNT] = {
 
     /* $1 sids, $2 senders' inboxes, $3 senders, $4 ids, $5 envelopes of the posts, in order; $6
      * rows at most; $7 1: an earlier attempt may have been committed. Comes after the two above in
-     * its transaction. Rows of (transaction, number, verdict, created_at, handle, seq, body): for
-     * each post one with a verdict (and a seq when it is a repeat), then one with handle and seq
-     * for each row to tell of. Verdicts: new, repeat, conflict, gone; w: too many rows, later.
-     * The letters' numbers are assigned by the order of their keys, which both sides know. */
+     * its transaction. Rows of (transaction, number, verdict, created_at, handle, seq, body,
+     * epoch): for each post one with a verdict (and a seq when it is a repeat), then one with
+     * handle, seq and epoch for each row to tell of. Verdicts: new, repeat, conflict, gone; w: too
+     * many rows, later. The letters' numbers are assigned by the order of their keys, which both
+     * sides know. */
     [SQL_append_letters] =
         "WITH post AS MATERIALIZED ("
         " SELECT p.n, p.sid, p.inbox, p.sender, p.id,"
@@ -116,10 +125,10 @@ const char *const store_sql[SQL_COUNT] = {
         "   ELSE 'n' END::\"char\" AS verdict"
         " FROM ROWS FROM (unnest($1::text[]), unnest($2::bigint[]), unnest($3::text[]),"
         "  unnest($4::text[])) WITH ORDINALITY AS p (sid, inbox, sender, id, n)"
-        " LEFT JOIN LATERAL (SELECT size FROM kez.conversation WHERE sid = p.sid LIMIT 1"
-        "  ) AS c ON true"
+        " LEFT JOIN LATERAL (SELECT size FROM kez.conversation"
+        "  WHERE sid = p.sid AND " IS_LOCKED " LIMIT 1) AS c ON true"
         " LEFT JOIN LATERAL (SELECT true AS is_in FROM kez.participant"
-        "  WHERE sid = p.sid AND inbox = p.inbox LIMIT 1) AS m ON true"
+        "  WHERE sid = p.sid AND inbox = p.inbox AND c.size IS NOT NULL LIMIT 1) AS m ON true"
         " LEFT JOIN LATERAL (SELECT number, sender_seq, created_at, body FROM kez.letter"
         "  WHERE conversation = p.sid AND sender = p.sender AND id = p.id LIMIT 1) AS l ON true"
         "), fresh AS MATERIALIZED ("
@@ -193,13 +202,13 @@ const char *const store_sql[SQL_COUNT] = {
         "  ORDER BY latest DESC, sid DESC LIMIT $3::bigint) AS page"
         " HAVING $2::text IS NULL OR EXISTS (SELECT FROM mine WHERE sid = $2::text)",
 
-    /* $1 handles, or primaries. One row of (number, inbox, handle, primary) for each that is
-     * there. */
-    [SQL_find_handles] = "SELECT u.n, a.inbox, a.handle, a.primary_key"
+    /* $1 handles, or primaries. One row of (number, inbox, handle, primary, 1 when it is blocked)
+     * for each that is there. */
+    [SQL_find_handles] = "SELECT u.n, a.inbox, a.handle, a.primary_key, " IS_BLOCKED
                          " FROM unnest($1::text[]) WITH ORDINALITY AS u (handle, n)"
                          " CROSS JOIN LATERAL ("
                          "  SELECT * FROM kez.account WHERE handle = u.handle LIMIT 1) AS a",
-    [SQL_find_primaries] = "SELECT u.n, a.inbox, a.handle, a.primary_key"
+    [SQL_find_primaries] = "SELECT u.n, a.inbox, a.handle, a.primary_key, " IS_BLOCKED
                            " FROM unnest($1::bytea[]) WITH ORDINALITY AS u (primary_key, n)"
                            " CROSS JOIN LATERAL (SELECT * FROM kez.account"
                            "  WHERE primary_key = u.primary_key LIMIT 1) AS a",
@@ -225,13 +234,14 @@ const char *const store_sql[SQL_COUNT] = {
         "   LEFT JOIN LATERAL (SELECT * FROM kez.letter WHERE number = w.letter LIMIT 1"
         "    ) AS l ON true"
         "  ) AS summed WHERE before < $4::bigint"
-        " ) AS r ON true WHERE i.id = $1::bigint ORDER BY r.seq",
+        " ) AS r ON true WHERE i.id = $1::bigint AND NOT i.blocked ORDER BY r.seq",
 
-    /* $1 inboxes. One row of (number, head, first, epoch) for each that is there. */
+    /* $1 inboxes. One row of (number, head, first, epoch) for each that is there and not blocked.
+     */
     [SQL_read_heads] = "SELECT u.n, i.head, i.first, s.generation || '-' || i.id"
                        " FROM unnest($1::bigint[]) WITH ORDINALITY AS u (id, n)"
                        " CROSS JOIN LATERAL ("
-                       "  SELECT * FROM kez.inbox WHERE id = u.id LIMIT 1) AS i"
+                       "  SELECT * FROM kez.inbox WHERE id = u.id AND NOT blocked LIMIT 1) AS i"
                        " CROSS JOIN kez.store AS s",
 
     /* $1 handle, $2 primary. The inbox; no row when either is taken. */
@@ -270,6 +280,20 @@ const char *const store_sql[SQL_COUNT] = {
         " RETURNING first"
         ") SELECT i.head, coalesce(m.first, i.first) FROM kez.inbox AS i"
         " LEFT JOIN moved AS m ON true WHERE i.id = $1::bigint",
+    /* $1 inbox, $2 rows at most, the oldest. Comes after lock_inbox. No row when it is gone. */
+    [SQL_empty_inbox] = "WITH gone AS ("
+                        " DELETE FROM kez.inbox_row WHERE inbox = $1::bigint AND seq <"
+                        "  (SELECT first FROM kez.inbox WHERE id = $1::bigint) + $2::bigint"
+                        ") UPDATE kez.inbox SET first = least(head + 1, first + $2::bigint)"
+                        " WHERE id = $1::bigint RETURNING first",
+    /* $1 inbox. Comes after empty_inbox, and does it when that has left no row. */
+    [SQL_delete_account] = "DELETE FROM kez.account AS a USING kez.inbox AS i"
+                           " WHERE a.inbox = $1::bigint AND i.id = $1::bigint AND i.first > i.head"
+                           " RETURNING a.inbox",
+    /* $1 inbox, $2 1: blocked. */
+    [SQL_block_inbox] = "UPDATE kez.inbox SET blocked = $2::bigint = 1 WHERE id = $1::bigint"
+                        " RETURNING id",
+
     /* $1 hours, $2 ids at most. */
     [SQL_forget_ids] =
         "DELETE FROM kez.kept_id WHERE ctid = ANY (ARRAY ("

@@ -4,7 +4,8 @@
  * that was released never changes. A new one only adds; a function that must do something else gets
  * another name, and the old one stays for the older nodes.
  *
- * Version 1 has all that reading an inbox needs, version 2 what conversations need beside.
+ * Version 1 has all that reading an inbox needs, version 2 what conversations need beside, version
+ * 3 that a handle can be blocked.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "store_parts.h"
@@ -275,7 +276,11 @@ static const char tables_2[] =
     "  RETURN NEXT ROW(verdict, NULL, NULL, NULL, body)::kez.told_2;"
     " END $$;";
 
+/* Who runs the server can block a handle. A node of before does not look. */
+static const char tables_3[] = "ALTER TABLE kez.inbox ADD blocked boolean NOT NULL DEFAULT false;";
+
 const struct migration store_migrations[STORE_VERSION] = {
     {.version = 1, .least = 1, .sql = tables_1},
     {.version = 2, .least = 1, .sql = tables_2},
+    {.version = 3, .least = 1, .sql = tables_3},
 };

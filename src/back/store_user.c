@@ -1,4 +1,5 @@
-/* back/store_user.c -- the jobs that write and are no posts: accounts, proofs, trimming.
+/* back/store_user.c -- the jobs that write and are no posts: accounts made, blocked and deleted,
+ * proofs, trimming.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <libpq-fe.h>
@@ -98,3 +99,55 @@ static void take_trim(struct store *s, struct pool_worker *w, const struct unit 
 
 const struct unit_kind store_trim_rows = {
     .statements = 3, .writes = true, .send = send_trim, .take = take_trim};
+
+/* ---- deleting ---- */
+
+static const struct store_account *account_of(const struct unit *u) {
+    return container_of(u->jobs[0], struct store_account, job);
+}
+
+static enum rc send_delete(const struct store *s, struct link *l, const struct unit *u) {
+    struct value inbox, rows;
+    const struct str params[] = {value_i64(&inbox, (int64_t)account_of(u)->inbox),
+                                 value_i64(&rows, TRIM_ROWS)};
+    (void)s;
+    link_send(l, store_sql_names[SQL_lock_inbox], 1, params);
+    link_send(l, store_sql_names[SQL_empty_inbox], 2, params);
+    link_send(l, store_sql_names[SQL_delete_account], 1, params);
+    return RC_OK;
+}
+
+/* While rows are left the account stays, and the rest goes behind what waits. */
+static void take_delete(struct store *s, struct pool_worker *w, const struct unit *u,
+                        PGresult *const results[]) {
+    struct store_job *job = u->jobs[0];
+    if (PQntuples(results[2]) > 0)
+        store_finish(s, job, RC_OK);
+    else if (PQntuples(results[1]) == 0)
+        store_finish(s, job, RC_NOT_FOUND);
+    else if (pool_push_again(w, &job->item) != RC_OK)
+        store_finish(s, job, RC_UNAVAILABLE);
+}
+
+const struct unit_kind store_delete_account = {
+    .statements = 3, .writes = true, .send = send_delete, .take = take_delete};
+
+/* ---- blocking ---- */
+
+static enum rc send_block(const struct store *s, struct link *l, const struct unit *u) {
+    struct value inbox, is_blocked;
+    const struct str params[] = {value_i64(&inbox, (int64_t)account_of(u)->inbox),
+                                 value_i64(&is_blocked, account_of(u)->is_blocked)};
+    (void)s;
+    link_send(l, store_sql_names[SQL_block_inbox], 2, params);
+    return RC_OK;
+}
+
+static void take_block(struct store *s, struct pool_worker *w, const struct unit *u,
+                       PGresult *const results[]) {
+    (void)w;
+    store_finish(s, u->jobs[0], PQntuples(results[0]) > 0 ? RC_OK : RC_NOT_FOUND);
+}
+
+const struct unit_kind store_block_inbox = {
+    .statements = 1, .writes = true, .send = send_block, .take = take_block};

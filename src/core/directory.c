@@ -18,23 +18,27 @@ struct entry {
     uint64_t inbox; /* 0: a free entry, in no index */
     struct handle handle;
     struct key primary;
-    bool was_used;
+    bool was_used, is_blocked;
+    uint32_t put_at; /* in ticks */
 };
+enum { TICK_MS = 100 }; /* a tick of 32 bits lasts 13 years */
 static_assert(sizeof(struct entry) <= 112, "what directory.h says an entry costs");
 
 struct directory {
     pthread_mutex_t lock; /* guards all below */
     struct table by_handle, by_primary;
+    uint64_t max_age;          /* in ticks; 0: none */
     size_t max_entries, begun; /* entries from `begun` on were never used */
     size_t hand;
     struct entry *entries;
 };
 
-struct directory *directory_new(size_t max_entries) {
+struct directory *directory_new(size_t max_entries, uint64_t max_age_ms) {
     struct directory *d = calloc(1, sizeof *d);
     if (!d)
         return NULL;
     pthread_mutex_init(&d->lock, NULL);
+    d->max_age = (max_age_ms + TICK_MS - 1) / TICK_MS;
     d->max_entries = max_entries ? max_entries : 1;
     d->entries = calloc(d->max_entries, sizeof *d->entries);
     if (!d->entries || table_init(&d->by_handle, 0) != RC_OK ||
@@ -80,30 +84,6 @@ static struct entry *find_primary(struct directory *d, uint64_t hash, const stru
     return node ? container_of(node, struct entry, by_primary) : NULL;
 }
 
-static bool copy_out(struct entry *e, struct user *out) {
-    if (!e)
-        return false;
-    e->was_used = true;
-    *out = (struct user){.handle = e->handle, .primary = e->primary, .inbox = e->inbox};
-    return true;
-}
-
-bool directory_by_handle(struct directory *d, const struct handle *h, struct user *out) {
-    uint64_t hash = hash_handle(h);
-    pthread_mutex_lock(&d->lock);
-    bool is_known = copy_out(find_handle(d, hash, h), out);
-    pthread_mutex_unlock(&d->lock);
-    return is_known;
-}
-
-bool directory_by_primary(struct directory *d, const struct key *k, struct user *out) {
-    uint64_t hash = hash_primary(k);
-    pthread_mutex_lock(&d->lock);
-    bool is_known = copy_out(find_primary(d, hash, k), out);
-    pthread_mutex_unlock(&d->lock);
-    return is_known;
-}
-
 /* Holds d->lock. NULL-safe in `e`. */
 static void drop(struct directory *d, struct entry *e) {
     if (!e)
@@ -111,6 +91,42 @@ static void drop(struct directory *d, struct entry *e) {
     table_remove(&d->by_handle, &e->by_handle);
     table_remove(&d->by_primary, &e->by_primary);
     e->inbox = 0;
+}
+
+static uint32_t tick(uint64_t now_ms) { return (uint32_t)(now_ms / TICK_MS); }
+
+/* Holds d->lock. NULL-safe in `e`. */
+static bool copy_out(struct directory *d, struct entry *e, uint64_t now_ms, struct user *out) {
+    if (!e)
+        return false;
+    /* Below zero when the clock was read before the entry was put, by another thread. */
+    int32_t age = (int32_t)(tick(now_ms) - e->put_at);
+    if (d->max_age && age > 0 && (uint64_t)age > d->max_age) {
+        drop(d, e);
+        return false;
+    }
+    e->was_used = true;
+    *out = (struct user){
+        .handle = e->handle, .primary = e->primary, .inbox = e->inbox, .is_blocked = e->is_blocked};
+    return true;
+}
+
+bool directory_by_handle(struct directory *d, const struct handle *h, uint64_t now_ms,
+                         struct user *out) {
+    uint64_t hash = hash_handle(h);
+    pthread_mutex_lock(&d->lock);
+    bool is_known = copy_out(d, find_handle(d, hash, h), now_ms, out);
+    pthread_mutex_unlock(&d->lock);
+    return is_known;
+}
+
+bool directory_by_primary(struct directory *d, const struct key *k, uint64_t now_ms,
+                          struct user *out) {
+    uint64_t hash = hash_primary(k);
+    pthread_mutex_lock(&d->lock);
+    bool is_known = copy_out(d, find_primary(d, hash, k), now_ms, out);
+    pthread_mutex_unlock(&d->lock);
+    return is_known;
 }
 
 /* Holds d->lock. A free entry: a new one, else one left free, else the one that makes room. */
@@ -130,7 +146,7 @@ static struct entry *make_room(struct directory *d) {
     }
 }
 
-void directory_put(struct directory *d, const struct user *u) {
+void directory_put(struct directory *d, const struct user *u, uint64_t now_ms) {
     uint64_t of_handle = hash_handle(&u->handle), of_primary = hash_primary(&u->primary);
     pthread_mutex_lock(&d->lock);
     struct entry *e = find_handle(d, of_handle, &u->handle);
@@ -140,7 +156,11 @@ void directory_put(struct directory *d, const struct user *u) {
     if (!e)
         e = other ? other : make_room(d);
     /* Not used yet: an entry that nobody asks for again goes at the hand's first visit. */
-    *e = (struct entry){.inbox = u->inbox, .handle = u->handle, .primary = u->primary};
+    *e = (struct entry){.inbox = u->inbox,
+                        .handle = u->handle,
+                        .primary = u->primary,
+                        .is_blocked = u->is_blocked,
+                        .put_at = tick(now_ms)};
     table_add(&d->by_handle, of_handle, &e->by_handle);
     table_add(&d->by_primary, of_primary, &e->by_primary);
     pthread_mutex_unlock(&d->lock);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "wire/json_span.h"
 
 enum { FIRST_ROWS = 8 }; /* a power of two */
 
@@ -42,4 +43,19 @@ enum rc page_add_take(struct page *p, struct frame *f) {
     else
         frame_unref(f);
     return rc;
+}
+
+void page_put(struct buf *out, const struct page *p) {
+    buf_put(out, STR("\"messages\":["));
+    for (size_t i = 0; i < p->n; i++) {
+        if (i > 0)
+            buf_put_byte(out, ',');
+        buf_put(out, frame_json(p->rows[i]));
+    }
+    buf_put(out, STR("],\"seq\":"));
+    buf_put_u64(out, p->at.head);
+    buf_put(out, STR(",\"first\":"));
+    buf_put_u64(out, p->at.first);
+    buf_put(out, STR(",\"epoch\":"));
+    json_put_string(out, str_of(p->at.epoch.text));
 }

@@ -22,7 +22,7 @@ static enum step user_found(struct flow *flow, struct exchange *ex) {
                                               : "Nobody has registered this handle here.");
     if (find->job.rc != RC_OK)
         return exchange_fail(ex, find->job.rc, "The store cannot be asked; try again soon.");
-    directory_put(flow->directory, &find->user);
+    directory_put(flow->directory, &find->user, clock_mono_ms(flow->clock));
     ex->user = find->user;
     return ex->then(flow, ex);
 }
@@ -30,7 +30,7 @@ static enum step user_found(struct flow *flow, struct exchange *ex) {
 enum step caller_find_user(struct flow *flow, struct exchange *ex, const struct handle *h,
                            step_fn *then) {
     ex->then = then;
-    if (directory_by_handle(flow->directory, h, &ex->user))
+    if (directory_by_handle(flow->directory, h, clock_mono_ms(flow->clock), &ex->user))
         return then(flow, ex);
     ex->job.find = (struct store_find){.by_primary = false, .handle = *h};
     return exchange_submit(flow, ex, STORE_FIND, user_found);
@@ -39,7 +39,7 @@ enum step caller_find_user(struct flow *flow, struct exchange *ex, const struct 
 enum step caller_find_primary(struct flow *flow, struct exchange *ex, const struct key *k,
                               step_fn *then) {
     ex->then = then;
-    if (directory_by_primary(flow->directory, k, &ex->user))
+    if (directory_by_primary(flow->directory, k, clock_mono_ms(flow->clock), &ex->user))
         return then(flow, ex);
     ex->job.find = (struct store_find){.by_primary = true, .primary = *k};
     return exchange_submit(flow, ex, STORE_FIND, user_found);
@@ -77,6 +77,14 @@ static bool read_credential(struct flow *flow, struct exchange *ex, struct str c
     return rc == RC_OK;
 }
 
+/* ex->user is who asks. */
+static enum step let_in(struct flow *flow, struct exchange *ex, step_fn *then) {
+    if (ex->user.is_blocked)
+        return exchange_fail(ex, RC_FORBIDDEN, "This handle is blocked; ask who runs this server.");
+    ex->caller = ex->user;
+    return then(flow, ex);
+}
+
 /* ex->user has been found, ex->work holds the signed text. */
 static enum step verify(struct exchange *ex, struct flow *flow, step_fn *then) {
     enum rc rc = buf_rc(&ex->work);
@@ -87,9 +95,8 @@ static enum step verify(struct exchange *ex, struct flow *flow, step_fn *then) {
         return fail_proof(flow, ex, rc,
                           "The signature does not hold for this request and this "
                           "handle's primary; sign exactly the text of this endpoint.");
-    ex->caller = ex->user;
     ex->is_signed = true;
-    return then(flow, ex);
+    return let_in(flow, ex, then);
 }
 
 static enum step verify_found(struct flow *flow, struct exchange *ex) {
@@ -109,8 +116,7 @@ enum step caller_is_owner(struct flow *flow, struct exchange *ex, struct str cre
 
 /* The router has made sure who it is. */
 static enum step vouched_found(struct flow *flow, struct exchange *ex) {
-    ex->caller = ex->user;
-    return ex->after_verify(flow, ex);
+    return let_in(flow, ex, ex->after_verify);
 }
 
 enum step caller_is_primary(struct flow *flow, struct exchange *ex, struct str primary,

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "flow/caller.h"
 #include "flow/flow.h"
-#include "wire/json_span.h"
 #include "wire/sse.h"
 
 enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 500 };
@@ -24,18 +23,8 @@ static enum step page_read(struct flow *flow, struct exchange *ex) {
         return inbox_failed(flow, ex, read->job.rc);
     const struct page *page = &read->page;
     struct str held;
-    buf_put(&ex->out, STR("{\"messages\":["));
-    for (size_t i = 0; i < page->n; i++) {
-        if (i > 0)
-            buf_put_byte(&ex->out, ',');
-        buf_put(&ex->out, frame_json(page->rows[i]));
-    }
-    buf_put(&ex->out, STR("],\"seq\":"));
-    buf_put_u64(&ex->out, page->at.head);
-    buf_put(&ex->out, STR(",\"first\":"));
-    buf_put_u64(&ex->out, page->at.first);
-    buf_put(&ex->out, STR(",\"epoch\":"));
-    json_put_string(&ex->out, str_of(page->at.epoch.text));
+    buf_put_byte(&ex->out, '{');
+    page_put(&ex->out, page);
     if (target_param(ex->target, STR("epoch"), &held) == RC_OK &&
         !str_eq(held, str_of(page->at.epoch.text)))
         buf_put(&ex->out, STR(",\"reset\":true"));

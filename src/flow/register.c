@@ -55,7 +55,7 @@ static enum step registered(struct flow *flow, struct exchange *ex) {
         return exchange_fail(ex, reg->job.rc, "The store cannot be asked; try again soon.");
     ex->status = reg->job.rc == RC_OK ? 201 : 200;
     ex->user = reg->user;
-    directory_put(flow->directory, &ex->user);
+    directory_put(flow->directory, &ex->user, clock_mono_ms(flow->clock));
     return read_record(flow, ex, answer_read_record);
 }
 

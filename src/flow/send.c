@@ -49,6 +49,8 @@ static void drop_post(struct exchange *ex) { buf_done(&ex->job.post.envelope); }
 
 static enum step post_to_user(struct flow *flow, struct exchange *ex) {
     struct store_post *post = &ex->job.post;
+    if (ex->user.is_blocked)
+        return exchange_fail(ex, RC_FORBIDDEN, "The handle in `to` is blocked: it gets nothing.");
     *post = (struct store_post){.to = ex->user, .is_signed = ex->is_signed};
     if (ex->is_signed)
         post->from = ex->caller.handle;

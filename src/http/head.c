@@ -184,6 +184,7 @@ enum rc head_read(struct MHD_Connection *c, const char *version, const struct ne
     ex->public_key = seen.value[FIELD_PUBLIC_KEY];
     ex->last_event_id = seen.value[FIELD_LAST_EVENT_ID];
     ex->authorization = seen.value[FIELD_AUTHORIZATION];
+    ex->host = seen.value[FIELD_HOST];
     ex->client_exempt = true;
     if (has_peer)
         keep_client(ex, &seen, trusted, &peer);

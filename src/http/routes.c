@@ -31,6 +31,8 @@ static const struct route public_routes[] = {
     {METHOD_GET, "/v1/conversations/*", flow_conversation_show, NO_BODY, 0},
     {METHOD_PATCH, "/v1/conversations/*", flow_conversation_change, CONVERSATION_BODY, 0},
     {METHOD_POST, "/v1/conversations/*/messages", flow_conversation_post, MESSAGE_BODY_MAX, 0},
+    {METHOD_GET, "/v1/account/export", flow_account_export, NO_BODY, 0},
+    {METHOD_DELETE, "/v1/account", flow_account_delete, NO_BODY, 0},
     {METHOD_GET, "/v1/healthz", page_health, NO_BODY, 0},
     {METHOD_GET, "/openapi.yaml", page_openapi, NO_BODY, 0},
 };
@@ -40,6 +42,10 @@ static const struct route admin_routes[] = {
     {METHOD_GET, "/readyz", page_ready, NO_BODY, 0},
     {METHOD_GET, "/metrics", page_metrics, NO_BODY, 0},
     {METHOD_GET, "/v1/healthz", page_health, NO_BODY, 0},
+    {METHOD_GET, "/v1/handles/*", flow_admin_show, NO_BODY, 0},
+    {METHOD_DELETE, "/v1/handles/*", flow_admin_delete, NO_BODY, 0},
+    {METHOD_PUT, "/v1/handles/*/block", flow_admin_block, NO_BODY, 0},
+    {METHOD_DELETE, "/v1/handles/*/block", flow_admin_block, NO_BODY, 0},
 };
 
 /* Whatever the path is: a router has stripped what prefix it likes. */

@@ -28,8 +28,8 @@ static void assert_same_user(const struct user *a, const struct user *b) {
 
 static bool knows(struct directory *d, uint64_t i) {
     struct user u = user_of(i), a, b;
-    bool by_handle = directory_by_handle(d, &u.handle, &a);
-    assert_int_equal(directory_by_primary(d, &u.primary, &b), by_handle);
+    bool by_handle = directory_by_handle(d, &u.handle, 0, &a);
+    assert_int_equal(directory_by_primary(d, &u.primary, 0, &b), by_handle);
     if (by_handle) {
         assert_same_user(&a, &u);
         assert_same_user(&b, &u);
@@ -39,7 +39,7 @@ static bool knows(struct directory *d, uint64_t i) {
 
 static void put(struct directory *d, uint64_t i) {
     struct user u = user_of(i);
-    directory_put(d, &u);
+    directory_put(d, &u, 0);
 }
 
 static void forget(struct directory *d, uint64_t i) {
@@ -48,7 +48,7 @@ static void forget(struct directory *d, uint64_t i) {
 }
 
 static struct directory *new_directory(size_t max_entries) {
-    struct directory *d = directory_new(max_entries);
+    struct directory *d = directory_new(max_entries, 0);
     assert_non_null(d);
     return d;
 }
@@ -76,17 +76,17 @@ static void a_put_replaces_what_had_the_handle_or_the_primary(void **state) {
     (void)state;
     struct directory *d = new_directory(4);
     struct user one = user_of(1), two = user_of(2), mixed = user_of(1), got;
-    directory_put(d, &one);
-    directory_put(d, &two);
+    directory_put(d, &one, 0);
+    directory_put(d, &two, 0);
     mixed.primary = two.primary;
     mixed.inbox = 99;
-    directory_put(d, &mixed);
-    assert_true(directory_by_handle(d, &one.handle, &got));
+    directory_put(d, &mixed, 0);
+    assert_true(directory_by_handle(d, &one.handle, 0, &got));
     assert_same_user(&got, &mixed);
-    assert_true(directory_by_primary(d, &two.primary, &got));
+    assert_true(directory_by_primary(d, &two.primary, 0, &got));
     assert_same_user(&got, &mixed);
-    assert_false(directory_by_handle(d, &two.handle, &got));
-    assert_false(directory_by_primary(d, &one.primary, &got));
+    assert_false(directory_by_handle(d, &two.handle, 0, &got));
+    assert_false(directory_by_primary(d, &one.primary, 0, &got));
 
     directory_free(d);
 }
@@ -166,9 +166,9 @@ static void *put_and_ask(void *arg) {
             put(d, who);
         else if (i % 17 == 0)
             forget(d, who);
-        else if (directory_by_handle(d, &u.handle, &got) && got.inbox != u.inbox)
+        else if (directory_by_handle(d, &u.handle, 0, &got) && got.inbox != u.inbox)
             return arg;
-        else if (directory_by_primary(d, &u.primary, &got) && got.inbox != u.inbox)
+        else if (directory_by_primary(d, &u.primary, 0, &got) && got.inbox != u.inbox)
             return arg;
     }
     return NULL;
@@ -189,6 +189,34 @@ static void many_threads_never_see_a_torn_user(void **state) {
     directory_free(d);
 }
 
+static void hits_grow_old(void **state) {
+    (void)state;
+    struct directory *d = directory_new(8, 5000), *ageless = directory_new(8, 0);
+    struct user u = user_of(1), got;
+    u.is_blocked = true;
+    assert_non_null(d);
+    assert_non_null(ageless);
+    directory_put(d, &u, 100000);
+    directory_put(ageless, &u, 100000);
+    assert_true(directory_by_handle(d, &u.handle, 105000, &got));
+    assert_true(got.is_blocked);
+    assert_true(directory_by_primary(d, &u.primary, 99000, &got)); /* a clock read before */
+    assert_false(directory_by_handle(d, &u.handle, 105200, &got));
+    assert_false(directory_by_primary(d, &u.primary, 100000, &got)); /* gone for good */
+    assert_true(directory_by_handle(ageless, &u.handle, UINT64_MAX / 2, &got));
+    /* Used or not: only the store makes it young again. */
+    directory_put(d, &u, 200000);
+    for (uint64_t ms = 200000; ms <= 205000; ms += 1000)
+        assert_true(directory_by_primary(d, &u.primary, ms, &got));
+    assert_false(directory_by_primary(d, &u.primary, 206000, &got));
+    u.is_blocked = false;
+    directory_put(d, &u, 206000);
+    assert_true(directory_by_primary(d, &u.primary, 206000, &got));
+    assert_false(got.is_blocked);
+    directory_free(d);
+    directory_free(ageless);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_found_both_ways),
@@ -197,6 +225,7 @@ int main(void) {
         cmocka_unit_test(the_limit_is_never_passed),
         cmocka_unit_test(an_entry_in_use_gets_a_second_chance),
         cmocka_unit_test(a_forgotten_place_is_filled_before_another_goes),
+        cmocka_unit_test(hits_grow_old),
         cmocka_unit_test(many_threads_never_see_a_torn_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,8 @@ static const struct {
      CHANGE_BODY, NULL, 200},
     {"utter", flow_conversation_post, METHOD_POST, "POST", "/v1/conversations/" SID "/messages",
      SID, UTTER_BODY, NULL, 201},
+    {"export", flow_account_export, METHOD_GET, "GET", "/v1/account/export", NULL, "", NULL, 200},
+    {"delete", flow_account_delete, METHOD_DELETE, "DELETE", "/v1/account", NULL, "", NULL, 204},
 };
 
 /* Who owns what `e` is about: the signer. */
@@ -94,6 +96,8 @@ static void each_opens_itself_and_no_other(void **state) {
         for (size_t o = 0; o < COUNT(endpoints); o++) {
             struct buf text;
             char said[512];
+            world.leaving = true;
+            world.conversations_left = 0;
             buf_init(&text, 4096);
             put_text(&text, o, world.flow.server);
             int got = ask_at(e, owner_of(e), buf_cstr(&text), said, sizeof said);

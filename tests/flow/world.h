@@ -22,16 +22,21 @@
 
 static struct {
     struct flow flow;
-    enum rc submit_rc;  /* what store_submit() says */
-    enum rc job_rc;     /* what jobs other than FIND and REGISTER end with */
+    enum rc submit_rc; /* what store_submit() says */
+    enum rc job_rc;    /* what jobs other than FIND and REGISTER end with */
     enum rc register_rc;
     enum rc reserve_rc; /* what push_reserve() says */
     unsigned jobs, reserved;
-    uint64_t client; /* of the last reservation */
+    uint64_t client;        /* of the last reservation */
     struct store_job *last; /* valid inside the story only */
     struct store_post post; /* a copy of the last one */
     struct store_read read;
     struct store_trim trim;
+    struct store_account account;
+    uint64_t blocked_inbox; /* of who is blocked: 1 alice, 2 bob; 0: nobody */
+    uint64_t leaving_version;
+    bool leaving;                  /* each change leaves one of conversations_left */
+    unsigned conversations_left;   /* what STORE_CONVERSATION_LIST gives, one at a time */
     struct conversation_make make; /* with `titled`: what its draft, or the change's, held */
     struct conversation_change change;
     struct conversation_show show;
@@ -49,9 +54,9 @@ static bool known_user(const struct handle *h, struct user *out) {
     static const char *const names[] = {"alice", "bob"};
     for (unsigned i = 0; i < 2; i++)
         if (str_eq(handle_str(h), str_of(names[i]))) {
-            out->handle = *h;
+            *out = (struct user){
+                .handle = *h, .inbox = i + 1, .is_blocked = world.blocked_inbox == i + 1};
             auth_key_of_seed(seeds[i], &out->primary);
-            out->inbox = i + 1;
             return true;
         }
     return false;
@@ -88,7 +93,7 @@ static void keep_draft(const struct conversation_draft *draft) {
     world.removed = draft->remove.n;
 }
 
-#define CONVERSATION_JSON "{\"sid\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV\"}"
+#define CONVERSATION_JSON "{\"sid\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV\",\"version\":3}"
 
 /* The jobs of back/conversations.h. */
 static void run_conversation(struct store_job *job) {
@@ -106,12 +111,17 @@ static void run_conversation(struct store_job *job) {
         change->missing = world.missing;
         json = &change->json;
         world.change = *change;
+        world.leaving_version = change->draft->version;
+        if (world.leaving && job->rc == RC_OK)
+            world.conversations_left--;
     } else if (job->kind == STORE_CONVERSATION_SHOW) {
         world.show = *(struct conversation_show *)job;
         json = &((struct conversation_show *)job)->json;
     } else if (job->kind == STORE_CONVERSATION_LIST) {
         world.list = *(struct conversation_list *)job;
-        buf_put(&((struct conversation_list *)job)->json, STR("[" CONVERSATION_JSON "]"));
+        buf_put(&((struct conversation_list *)job)->json,
+                world.leaving && world.conversations_left == 0 ? STR("[]")
+                                                               : STR("[" CONVERSATION_JSON "]"));
     } else {
         utter->seq = 7;
         utter->created_at_ms = 1780000000123;
@@ -158,7 +168,7 @@ enum rc store_submit(struct store *s, struct store_job *job) {
     }
     case STORE_REGISTER: {
         struct store_register *reg = (struct store_register *)job;
-        reg->user = (struct user){reg->handle, reg->primary, 9};
+        reg->user = (struct user){.handle = reg->handle, .primary = reg->primary, .inbox = 9};
         job->rc = world.register_rc;
         break;
     }
@@ -168,6 +178,10 @@ enum rc store_submit(struct store *s, struct store_job *job) {
     case STORE_CONVERSATION_LIST:
     case STORE_CONVERSATION_POST:
         run_conversation(job);
+        break;
+    case STORE_DELETE:
+    case STORE_BLOCK:
+        world.account = *(struct store_account *)job;
         break;
     case STORE_HEADS:
         break;
@@ -204,7 +218,7 @@ static void world_reset(void) {
     world.flow = (struct flow){
         .server = STR("kez.example"),
         .sig_server = STR("https://sig.example"),
-        .directory = directory_new(16),
+        .directory = directory_new(16, 0),
         .register_quota = unlimited,
         .unsigned_quota = unlimited,
         .signed_quota = unlimited,
@@ -231,8 +245,8 @@ static inline int world_teardown(void **state) {
     return 0;
 }
 
-static inline void ask_begin(struct asked *a, enum method method, const char *target, const char *arg,
-                      const char *body) {
+static inline void ask_begin(struct asked *a, enum method method, const char *target,
+                             const char *arg, const char *body) {
     exchange_init(&a->ex);
     assert_int_equal(target_read(str_of(target), &a->target), RC_OK);
     a->ex.method = method;
@@ -255,7 +269,7 @@ static inline void ask_sign(struct asked *a, unsigned who, const char *text, int
 
 /* The general text, signed by `who` in the name of `handle`. */
 static inline void ask_sign_general(struct asked *a, unsigned who, const char *method,
-                             const char *handle) {
+                                    const char *handle) {
     struct buf text;
     char ts[24];
     snprintf(ts, sizeof ts, "%d", NOW_S);

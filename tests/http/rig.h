@@ -168,6 +168,11 @@ RIG_STORY(flow_conversation_list)
 RIG_STORY(flow_conversation_show)
 RIG_STORY(flow_conversation_change)
 RIG_STORY(flow_conversation_post)
+RIG_STORY(flow_account_export)
+RIG_STORY(flow_account_delete)
+RIG_STORY(flow_admin_show)
+RIG_STORY(flow_admin_delete)
+RIG_STORY(flow_admin_block)
 
 /* The handle says what goes wrong. */
 enum step flow_user(struct flow *flow, struct exchange *ex) {

@@ -130,3 +130,63 @@ enum rc talker_post(struct asker *a, const struct user *sender, unsigned number,
     talker_post_free(p);
     return rc;
 }
+
+/* ---- rows ---- */
+
+char *talker_row(struct asker *a, const struct user *user, uint64_t seq) {
+    struct page page;
+    assert_int_equal(asker_read(a, user->inbox, seq - 1, 1, &page), RC_OK);
+    assert_int_equal(page.n, 1);
+    assert_int_equal(page.rows[0]->seq, seq);
+    struct str json = frame_json(page.rows[0]);
+    char *copy = strndup(json.p, json.n);
+    assert_non_null(copy);
+    page_done(&page);
+    return copy;
+}
+
+char *talker_row_without_time(struct asker *a, const struct user *user, uint64_t seq) {
+    static const char time[] = ",\"created_at\":\"2";
+    char *row = talker_row(a, user, seq), *last = NULL;
+    for (char *at = row; (at = strstr(at, time)); at++)
+        last = at;
+    assert_non_null(last);
+    *last = '\0';
+    return row;
+}
+
+/* ---- what must hold ---- */
+
+void talker_assert_sound(struct postgres *pg, const char *database) {
+    static const char *const wrong[] = {
+        /* Heads, and rows without a hole. */
+        "SELECT count(*) FROM kez.inbox AS i WHERE head <> (SELECT count(*) FROM"
+        " kez.inbox_row WHERE inbox = i.id AND seq BETWEEN 1 AND head)",
+        /* Letters are numbered in the order of their conversation, and so they stand everywhere. */
+        "SELECT count(*) FROM (SELECT l.number < lag(l.number) OVER ("
+        " PARTITION BY r.inbox, l.conversation ORDER BY r.seq) AS wrong"
+        " FROM kez.inbox_row AS r JOIN kez.letter AS l ON l.number = r.letter) AS rows"
+        " WHERE wrong",
+        /* A message is in the inboxes of those who were in the conversation, and in no other. */
+        "SELECT count(*) FROM kez.letter AS m WHERE type = 0 AND ("
+        " SELECT array_agg(a.handle ORDER BY a.handle) FROM kez.inbox_row AS r"
+        "  JOIN kez.account AS a ON a.inbox = r.inbox WHERE r.letter = m.number"
+        ") IS DISTINCT FROM ("
+        " SELECT array_agg(p->>'handle' ORDER BY p->>'handle') FROM kez.letter AS u,"
+        "  jsonb_array_elements(u.body::jsonb->'participants') AS p WHERE u.number = ("
+        "   SELECT max(number) FROM kez.letter"
+        "   WHERE conversation = m.conversation AND type = 1 AND number < m.number))",
+        /* Versions: 1, 2, 3, … */
+        "SELECT count(*) FROM (SELECT (body::jsonb->>'version')::bigint AS version,"
+        " row_number() OVER (PARTITION BY conversation ORDER BY number) AS n"
+        " FROM kez.letter WHERE type = 1) AS updates WHERE version <> n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char *got = postgres_value(pg, database, wrong[i]);
+        if (strcmp(got, "0") != 0)
+            fail_msg("%s are wrong: %s", got, wrong[i]);
+        free(got);
+    }
+    char *log = postgres_log(pg);
+    assert_null(strstr(log, "deadlock"));
+    free(log);
+}

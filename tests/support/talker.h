@@ -8,6 +8,7 @@
 
 #include "back/conversations.h"
 #include "support/asker.h"
+#include "support/postgres.h"
 
 /* Sorts as its number does. */
 struct sid talker_sid(unsigned number);
@@ -37,11 +38,21 @@ char *talker_show(struct asker *a, const struct user *caller, unsigned number);
 enum rc talker_list(struct asker *a, const struct user *caller, unsigned before, uint32_t limit,
                     char **json);
 
+/* The JSON of the row with this seq, as it is stored; the caller frees. */
+char *talker_row(struct asker *a, const struct user *user, uint64_t seq);
+/* The same up to its `created_at`, which is the last member. */
+char *talker_row_without_time(struct asker *a, const struct user *user, uint64_t seq);
+
 struct conversation_post *talker_post_new(const struct user *sender, unsigned number,
                                           const char *id, const char *envelope);
 void talker_post_free(struct conversation_post *p);
 /* Posts and waits; seq in *seq unless NULL. */
 enum rc talker_post(struct asker *a, const struct user *sender, unsigned number, const char *id,
                     const char *envelope, uint64_t *seq);
+
+/* Fails the test unless what must hold in the store does, whatever happened to it; and when
+ * PostgreSQL's log tells of a deadlock. For a database in which nothing was trimmed, no account was
+ * deleted and no conversation ended. */
+void talker_assert_sound(struct postgres *pg, const char *database);
 
 #endif
