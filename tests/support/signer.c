@@ -72,6 +72,17 @@ void signer_put_stream(const struct signer *s, struct buf *out, const char *hand
     buf_put(out, STR("\r\n"));
 }
 
+void signer_put_events_value(const struct signer *s, struct buf *out, const char *server,
+                             const char *primary) {
+    char digits[24];
+    struct str ts = stamp(s, digits);
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    auth_put_events(&text, str_of(server), str_of(primary), ts);
+    buf_putf(out, "%s:", digits);
+    put_signature(s, out, &text);
+}
+
 void signer_put_proofs(const struct signer *s, struct buf *out, const char *handle) {
     char digits[24];
     struct str ts = stamp(s, digits);

@@ -31,6 +31,10 @@ void signer_put_request(const struct signer *s, struct buf *out, const char *met
 /* `<ts>:<sig>` of a stream alone, for ?auth=. */
 void signer_put_stream_value(const struct signer *s, struct buf *out, const char *handle);
 
+/* `<ts>:<sig>` of the events of a primary, the signer's or another's, for X-KEZ-Auth or ?auth=. */
+void signer_put_events_value(const struct signer *s, struct buf *out, const char *server,
+                             const char *primary);
+
 /* The body of POST /v1/register. */
 void signer_put_registration(const struct signer *s, struct buf *out, const char *server);
 /* The same around a payload of the test's own; canonical: its JCS form, which is signed. */

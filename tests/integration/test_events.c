@@ -1,0 +1,375 @@
+/* tests/integration/test_events.c -- events for other hosts, by TCP and by the Unix socket.
+ *
+ * Source: protocol, section 7.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/proc.h"
+#include "support/site.h"
+
+#define SID "01ARZ3NDEKTSV4RRFFQ69G5FCV"
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+enum { TEXT_MAX = 1 << 20, EVENT_MS = 20000, WAIT_S = 20 };
+
+static struct site site;
+static struct node *a, *b;
+static struct http_client *to_a, *to_b;
+static struct signer alice, bobby, carol;
+static char socket_path[108];
+
+static int start(void **state) {
+    (void)state;
+    site_start(&site, BUILD_DIR "/kez-chat-server", 2, NULL);
+    a = site.nodes[0];
+    b = site.nodes[1];
+    to_a = http_client_new(node_port(a));
+    to_b = http_client_new(node_port(b));
+    signer_init(&alice, "alice");
+    signer_init(&bobby, "bobby");
+    signer_init(&carol, "carol");
+    node_register(a, &alice);
+    node_register(a, &bobby);
+    node_register(a, &carol);
+    (void)snprintf(socket_path, sizeof socket_path, "%s/web_events.sock", proc_temp_dir(NULL));
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    http_client_free(to_a);
+    http_client_free(to_b);
+    site_stop(&site);
+    return 0;
+}
+
+/* X-Public-Key of `named`, X-KEZ-Auth of `signer` for it; NULL: not there. */
+static void put_headers(struct buf *out, const struct signer *named, const struct signer *signer) {
+    if (named)
+        buf_putf(out, "X-Public-Key: %s\r\n", named->primary);
+    if (signer) {
+        buf_put(out, STR("X-KEZ-Auth: "));
+        signer_put_events_value(signer, out, NODE_SERVER, named ? named->primary : signer->primary);
+        buf_put(out, STR("\r\n"));
+    }
+}
+
+static void open_events(struct node *n, const struct signer *s, const char *query,
+                        struct sse_reader *r) {
+    struct buf headers, target;
+    buf_init(&headers, TEXT_MAX);
+    buf_init(&target, TEXT_MAX);
+    put_headers(&headers, s, s);
+    buf_putf(&target, "/v1/events%s", query);
+    sse_init(r);
+    sse_open(r, node_port(n), buf_str(&target), buf_str(&headers));
+    buf_done(&headers);
+    buf_done(&target);
+}
+
+static void finish(struct sse_reader *r) {
+    sse_close(r);
+    sse_done(r);
+}
+
+static void act(struct http_client *c, const struct signer *s, const char *method,
+                const char *target, const char *body, int status) {
+    struct buf headers;
+    struct http_reply r;
+    buf_init(&headers, TEXT_MAX);
+    signer_put_request(s, &headers, method, NODE_SERVER, str_of(target), str_of(body));
+    http_ask(c, method, str_of(target), buf_str(&headers), str_of(body), &r);
+    if (r.status != status)
+        fail_msg("%s %s: %d %.*s", method, target, r.status, STR_ARG(r.body));
+    http_reply_done(&r);
+    buf_done(&headers);
+}
+
+/* The next event is a row with this seq that begins so. */
+static void expect_tagged(struct sse_reader *r, uint64_t seq, const char *beginning,
+                          const char *has) {
+    struct sse_event *e = sse_next(r, EVENT_MS);
+    char id[24];
+    assert_non_null(e);
+    (void)snprintf(id, sizeof id, "%ju", (uintmax_t)seq);
+    if (strcmp(e->type, "message") != 0 || strcmp(e->id, id) != 0 ||
+        strncmp(e->data, beginning, strlen(beginning)) != 0 || !strstr(e->data, has))
+        fail_msg("%s %s: %s", e->type, e->id, e->data);
+    sse_event_free(e);
+}
+
+static void expect_silence(struct sse_reader *r, struct signer *witness, struct node *n) {
+    /* A row of one's own comes next: so nothing else came before it. */
+    (void)node_post(n, witness->handle.text, "silence", "{\"last\":1}");
+    struct sse_event *e = sse_next(r, EVENT_MS);
+    assert_non_null(e);
+    assert_non_null(strstr(e->data, "\"last\":1"));
+    sse_event_free(e);
+}
+
+static void rows_come_tagged_and_numbered_like_the_inbox(void **state) {
+    (void)state;
+    struct sse_reader events, inbox;
+    struct signer s;
+    signer_init(&s, "tagged");
+    node_register(a, &s);
+    open_events(a, &s, "", &events);
+    node_open(b, &s, "", &inbox);
+    assert_int_equal(node_expect_ready(&events), 0);
+    assert_int_equal(node_expect_ready(&inbox), 0);
+    assert_int_equal(node_post(b, "tagged", "m1", "{\"a\":[1e400,\"\\ud800\"]}"), 1);
+    struct sse_event *plain = sse_next(&inbox, EVENT_MS), *tagged = sse_next(&events, EVENT_MS);
+    assert_non_null(plain);
+    assert_non_null(tagged);
+    /* {"seq":1,"type":"chatmessage.new",…} without its type, in the envelope of its type. */
+    static const char type[] = "\"type\":\"chatmessage.new\",";
+    char *at = strstr(plain->data, type), want[1024];
+    assert_non_null(at);
+    (void)snprintf(want, sizeof want, "{\"type\":\"chatmessage.new\",\"data\":%.*s%s}",
+                   (int)(at - plain->data), plain->data, at + strlen(type));
+    assert_string_equal(tagged->data, want);
+    assert_string_equal(tagged->id, "1");
+    sse_event_free(plain);
+    sse_event_free(tagged);
+    finish(&events);
+    /* Resume, and the epoch. */
+    (void)node_post(a, "tagged", NULL, "{}");
+    open_events(b, &s, "?since=1", &events);
+    expect_tagged(&events, 2, "{\"type\":\"chatmessage.new\",\"data\":{\"seq\":2,",
+                  "\"envelope\":{}");
+    assert_int_equal(node_expect_ready(&events), 2);
+    finish(&events);
+    open_events(b, &s, "?since=2&epoch=another", &events);
+    struct sse_event *resync = sse_next(&events, EVENT_MS);
+    assert_non_null(resync);
+    assert_string_equal(resync->type, "resync");
+    assert_string_equal(sse_text(resync, "reason"), "epoch");
+    assert_int_equal(sse_number(resync, "missed"), 0);
+    sse_event_free(resync);
+    expect_tagged(&events, 1, "{\"type\":\"chatmessage.new\"", "\"m1\"");
+    finish(&events);
+    finish(&inbox);
+}
+
+static void who_comes_and_goes_hears_of_that_and_of_nothing_else(void **state) {
+    (void)state;
+    struct sse_reader in, out;
+    open_events(a, &bobby, "", &in);
+    (void)node_expect_ready(&in);
+    open_events(b, &carol, "", &out);
+    (void)node_expect_ready(&out);
+    static const char post[] = "/v1/conversations/" SID "/messages",
+                      itself[] = "/v1/conversations/" SID;
+    static const char updated[] = "{\"type\":\"conversation.updated\",\"data\":{\"seq\":";
+    static const char message[] = "{\"type\":\"chatmessage.new\",\"data\":{\"seq\":";
+
+    act(to_a, &alice, "POST", "/v1/conversations",
+        "{\"sid\":\"" SID "\",\"title\":\"t\",\"participants\":[\"bobby\"]}", 201);
+    act(to_b, &alice, "POST", post, "{\"id\":\"1\",\"envelope\":{\"n\":1}}", 201);
+    act(to_a, &alice, "PATCH", itself, "{\"version\":1,\"add\":[\"carol\"]}", 200);
+    act(to_b, &bobby, "POST", post, "{\"id\":\"2\",\"envelope\":{\"n\":2}}", 201);
+    act(to_a, &alice, "PATCH", itself, "{\"version\":2,\"remove\":[\"carol\"]}", 200);
+    act(to_b, &alice, "POST", post, "{\"id\":\"3\",\"envelope\":{\"n\":3}}", 201);
+
+    expect_tagged(&in, 1, updated, "\"version\":1");
+    expect_tagged(&in, 2, message, "\"envelope\":{\"n\":1}");
+    expect_tagged(&in, 3, updated, "\"handle\":\"carol\"");
+    expect_tagged(&in, 4, message, "\"from\":\"bobby\"");
+    expect_tagged(&in, 5, updated, "\"version\":3");
+    expect_tagged(&in, 6, message, "\"envelope\":{\"n\":3}");
+
+    expect_tagged(&out, 1, updated, "\"version\":2");
+    expect_tagged(&out, 2, message, "\"conversation\":\"" SID "\"");
+    expect_tagged(&out, 3, updated, "\"version\":3");
+    expect_silence(&out, &carol, a);
+    finish(&in);
+    finish(&out);
+}
+
+static void nobody_anonymous_receives_anything(void **state) {
+    (void)state;
+    const struct {
+        const char *what;
+        const struct signer *named, *signer;
+    } rows[] = {
+        {"nobody", NULL, NULL},
+        {"no signature", &alice, NULL},
+        {"no key", NULL, &alice},
+        {"another's key", &bobby, &alice},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct buf headers;
+        buf_init(&headers, TEXT_MAX);
+        if (rows[i].named && rows[i].signer) { /* one's own signature */
+            buf_putf(&headers, "X-Public-Key: %s\r\n", rows[i].named->primary);
+            put_headers(&headers, NULL, rows[i].signer);
+        } else {
+            put_headers(&headers, rows[i].named, rows[i].signer);
+        }
+        http_expect(to_a,
+                    &(struct http_case){rows[i].what, "GET", "/v1/events", buf_cstr(&headers), NULL,
+                                        401, "unauthorized"},
+                    NULL);
+        buf_done(&headers);
+    }
+}
+
+static void the_header_comes_before_the_query(void **state) {
+    (void)state;
+    struct buf auth, target, headers;
+    struct sse_reader r;
+    buf_init(&auth, TEXT_MAX);
+    buf_init(&target, TEXT_MAX);
+    buf_init(&headers, TEXT_MAX);
+    signer_put_events_value(&bobby, &auth, NODE_SERVER, bobby.primary);
+    buf_putf(&target, "/v1/events?public_key=%s&auth=%s", bobby.primary, buf_cstr(&auth));
+    put_headers(&headers, &alice, &alice);
+    sse_init(&r);
+    sse_open(&r, node_port(a), buf_str(&target), buf_str(&headers));
+    struct sse_event *e = sse_next(&r, EVENT_MS);
+    assert_non_null(e);
+    assert_string_equal(sse_text(e, "handle"), "alice");
+    sse_event_free(e);
+    finish(&r);
+    sse_init(&r); /* and the query alone will do */
+    sse_open(&r, node_port(a), buf_str(&target), STR(""));
+    e = sse_next(&r, EVENT_MS);
+    assert_non_null(e);
+    assert_string_equal(sse_text(e, "handle"), "bobby");
+    sse_event_free(e);
+    finish(&r);
+    buf_done(&auth);
+    buf_done(&target);
+    buf_done(&headers);
+}
+
+/* ---- the Unix socket ---- */
+
+/* Sends a request and reads until the text comes; what came, for the caller to free. */
+static char *hear_local(const char *target, const char *headers, const char *until, int *fd) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = WAIT_S};
+    char request[2048];
+    size_t n = 0;
+    ssize_t got;
+    char *text = calloc(1, TEXT_MAX);
+    assert_non_null(text);
+    memcpy(at.sun_path, socket_path, strlen(socket_path));
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    assert_int_equal(connect(*fd, (struct sockaddr *)&at, sizeof at), 0);
+    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+                          target, headers);
+    assert_int_equal(send(*fd, request, (size_t)length, MSG_NOSIGNAL), length);
+    while (!strstr(text, until) && (got = recv(*fd, text + n, TEXT_MAX - 1 - n, 0)) > 0)
+        n += (size_t)got;
+    if (!strstr(text, until))
+        fail_msg("%s: %s", target, text);
+    return text;
+}
+
+static void a_router_mounts_the_socket_anywhere(void **state) {
+    (void)state;
+    char uid[32], out[512];
+    (void)snprintf(uid, sizeof uid, "%u", (unsigned)getuid());
+    const char *const flags[] = {"--events-socket", socket_path, "--events-trust-peer", uid, NULL};
+    struct node *n = site_node(&site, flags);
+    struct buf headers;
+    int fd;
+    buf_init(&headers, TEXT_MAX);
+    put_headers(&headers, &alice, &alice);
+    char *text = hear_local("/", buf_cstr(&headers), "event: ready", &fd);
+    assert_non_null(strstr(text, "\"handle\":\"alice\""));
+    free(text);
+
+    /* The router has made sure who it is: no signature. */
+    buf_clear(&headers);
+    put_headers(&headers, &bobby, NULL);
+    int vouched;
+    text = hear_local("/prefix/of/a/router?x=1", buf_cstr(&headers), "event: ready", &vouched);
+    assert_non_null(strstr(text, "\"handle\":\"bobby\""));
+    free(text);
+
+    /* curl sees what a router sees; 22: an answer of 400 or above. */
+    char key[128];
+    (void)snprintf(out, sizeof out, "%s.out", socket_path);
+    (void)snprintf(key, sizeof key, "X-Public-Key: %s", carol.primary);
+    const char *const curl[] = {"curl", "-sN", "-m", "2", "--unix-socket",     socket_path,
+                                "-H",   key,   "-o", out, "http://localhost/", NULL};
+    assert_int_equal(proc_run(curl, "/dev/null", NULL, 30000), 28);
+    text = proc_read_file(out);
+    assert_non_null(strstr(text, "retry: 3000\n\n"));
+    assert_non_null(strstr(text, "\"handle\":\"carol\""));
+    free(text);
+    const char *const nobody[] = {
+        "curl", "-sf", "-m", "20", "--unix-socket", socket_path, "http://localhost/", NULL};
+    assert_int_equal(proc_run(nobody, "/dev/null", NULL, 30000), 22);
+
+    /* The streams are as alive as others. */
+    (void)node_post(a, "alice", NULL, "{\"by\":\"socket\"}");
+    char got[8192];
+    size_t had = 0;
+    ssize_t more;
+    got[0] = '\0';
+    while (!strstr(got, "\"by\":\"socket\"") &&
+           (more = recv(fd, got + had, sizeof got - 1 - had, 0)) > 0) {
+        had += (size_t)more;
+        got[had] = '\0';
+    }
+    assert_non_null(strstr(got, "data: {\"type\":\"chatmessage.new\",\"data\":{"));
+    close(fd);
+    close(vouched);
+    node_stop(n);
+    buf_done(&headers);
+}
+
+static void without_trust_the_socket_wants_signatures(void **state) {
+    (void)state;
+    const char *const flags[] = {"--events-socket", socket_path, NULL};
+    struct node *n = site_node(&site, flags);
+    struct buf headers;
+    int fd;
+    buf_init(&headers, TEXT_MAX);
+    put_headers(&headers, &bobby, NULL);
+    free(hear_local("/", buf_cstr(&headers), "HTTP/1.1 401", &fd));
+    close(fd);
+    buf_clear(&headers);
+    put_headers(&headers, &bobby, &bobby);
+    free(hear_local("/", buf_cstr(&headers), "event: ready", &fd));
+    close(fd);
+    node_kill(n);
+    assert_int_equal(access(socket_path, F_OK), 0); /* stale */
+    node_restart(n);
+    node_wait_ready(n);
+    free(hear_local("/", buf_cstr(&headers), "event: ready", &fd));
+    close(fd);
+    buf_done(&headers);
+    node_signal(n, SIGTERM);
+    assert_int_equal(node_wait(n, 30000), 0);
+    assert_int_equal(access(socket_path, F_OK), -1);
+    node_stop(n);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_come_tagged_and_numbered_like_the_inbox),
+        cmocka_unit_test(who_comes_and_goes_hears_of_that_and_of_nothing_else),
+        cmocka_unit_test(nobody_anonymous_receives_anything),
+        cmocka_unit_test(the_header_comes_before_the_query),
+        cmocka_unit_test(a_router_mounts_the_socket_anywhere),
+        cmocka_unit_test(without_trust_the_socket_wants_signatures),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
