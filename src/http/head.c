@@ -96,7 +96,7 @@ static bool is_gap(const char *from, const char *to) {
  * so what is between them tells; a name that it has put together stands elsewhere. */
 static bool is_as_sent(const struct seen *seen, struct str name, struct str value) {
     return is_token(name) && (!seen->end || is_gap(seen->end, name.p)) &&
-           (!value.p || is_gap(name.p + name.n, value.p));
+           (value.n == 0 || is_gap(name.p + name.n, value.p));
 }
 
 static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n,
@@ -106,7 +106,7 @@ static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *
     (void)kind;
     if (!is_as_sent(seen, field, (struct str){value, value_n}))
         seen->is_unsound = true;
-    seen->end = value ? value + value_n : name + name_n;
+    seen->end = value_n ? value + value_n : name + name_n; /* an empty one may stand anywhere */
     for (int i = 0; i < FIELD_COUNT; i++) {
         if (!str_eq_nocase(field, fields[i].name))
             continue;
