@@ -35,7 +35,8 @@ struct page {
 
 /* Drops the references and the array. */
 void page_done(struct page *p);
-/* Appends "messages":[…],"seq":…,"first":…,"epoch":"…": members of an answer, without its braces. */
+/* Appends "messages":[…],"seq":…,"first":…,"epoch":"…": members of an answer, without its braces.
+ */
 void page_put(struct buf *out, const struct page *p);
 /* Appends a row; the page takes over the reference (also when it fails). RC_NO_MEMORY. */
 MUST_CHECK enum rc page_add_take(struct page *p, struct frame *f);

@@ -105,7 +105,7 @@ void push_release(struct push *p, const struct user *user, uint64_t client);
 struct push_open {
     struct user user;
     uint64_t client; /* as reserved */
-    bool has_after; /* Last-Event-ID or since; else: now */
+    bool has_after;  /* Last-Event-ID or since; else: now */
     uint64_t after;
     bool has_epoch; /* ?epoch was there; "" is none */
     struct epoch epoch;
