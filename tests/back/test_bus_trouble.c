@@ -20,9 +20,7 @@
 #include "support/natsd.h"
 #include "support/proc.h"
 
-enum { MANY = 2000, AT_ONCE_MS = 5000 /* a wait for the network would be many times this */ };
-
-static uint64_t now_ms(void) { return clock_mono_ms(clock_system()); }
+enum { MANY = 2000 };
 
 /* A row said by one until the other has it: what was lost on the way is said again. */
 static void say_until_heard(struct ear *from, struct ear *to, const char *handle) {
@@ -55,9 +53,7 @@ static void a_killed_server_is_down_and_then_up_with_all_interest(void **state) 
     natsd_kill(nats);
     ear_wait_down(&a);
     ear_wait_down(&b);
-    uint64_t began = now_ms();
     assert_false(ear_barrier(&a, 2));
-    assert_true(now_ms() - began < AT_ONCE_MS);
     /* What is asked for, and given up, while it is away. */
     struct handle late = ear_handle("late"), gone = ear_handle("gone"), first = ear_handle("user0");
     assert_int_equal(bus_subscribe(a.bus, &late), RC_OK);
@@ -134,7 +130,7 @@ static void rows_beyond_what_is_kept_are_dropped_and_counted(void **state) {
     natsd_stop(nats);
 }
 
-static void a_frozen_server_costs_a_bounded_time(void **state) {
+static void a_frozen_server_holds_nobody_up(void **state) {
     (void)state;
     struct natsd *nats = natsd_start(0);
     struct ear a, b;
@@ -144,24 +140,18 @@ static void a_frozen_server_costs_a_bounded_time(void **state) {
     ear_wait_up(&b);
     ear_listen(&b, "alice");
     natsd_freeze(nats);
-    uint64_t began = now_ms();
     assert_false(ear_barrier(&a, 1));
-    assert_true(now_ms() - began < 2 * EAR_FLUSH_MS + AT_ONCE_MS);
-    /* More than any socket takes: publishing must not wait for it. */
+    /* More than any socket takes. Nothing thaws the server before these return. */
     struct frame *frame = ear_frame(1, 50000);
     struct handle alice = ear_handle("alice"), bobby = ear_handle("bobby");
-    began = now_ms();
     for (int i = 0; i < 1000; i++)
         bus_publish(a.bus, &alice, frame);
     assert_int_equal(bus_subscribe(a.bus, &bobby), RC_OK);
     bus_unsubscribe(a.bus, &bobby);
-    assert_true(now_ms() - began < AT_ONCE_MS);
     frame_unref(frame);
     ear_wait_down(&a); /* by its pings */
     ear_wait_down(&b);
-    began = now_ms();
     assert_false(ear_barrier(&a, a.answered + 1));
-    assert_true(now_ms() - began < AT_ONCE_MS);
     natsd_thaw(nats);
     ear_wait_states(&a, "UDU");
     ear_wait_states(&b, "UDU");
@@ -181,9 +171,7 @@ static void a_bus_stops_while_its_server_is_frozen(void **state) {
     natsd_freeze(nats);
     for (uint64_t seq = 1; seq <= 100; seq++)
         ear_say_bytes(&a, "alice", seq, 50000);
-    uint64_t began = now_ms();
     ear_stop(&a);
-    assert_true(now_ms() - began < 10000);
     natsd_thaw(nats);
     natsd_stop(nats);
 }
@@ -340,7 +328,7 @@ int main(void) {
         cmocka_unit_test(a_killed_server_is_down_and_then_up_with_all_interest),
         cmocka_unit_test(a_bus_starts_without_its_server_and_finds_it_later),
         cmocka_unit_test(rows_beyond_what_is_kept_are_dropped_and_counted),
-        cmocka_unit_test(a_frozen_server_costs_a_bounded_time),
+        cmocka_unit_test(a_frozen_server_holds_nobody_up),
         cmocka_unit_test(a_bus_stops_while_its_server_is_frozen),
         cmocka_unit_test(a_wrong_password_stays_down_and_is_said_once),
         cmocka_unit_test(a_right_password_opens),

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -107,7 +106,8 @@ static void any_number_of_unknown_members_is_passed_over(void **state) {
     buf_done(&text);
 }
 
-/* A body of half a megabyte that a quadratic look for doubled members would take minutes for. */
+/* A body of half a megabyte that a quadratic look for doubled members would take minutes for: what
+ * runs the tests would end it. */
 static void hostile_bodies_are_split_in_linear_time(void **state) {
     (void)state;
     enum { BODY = 512 * 1024 };
@@ -135,10 +135,8 @@ static void hostile_bodies_are_split_in_linear_time(void **state) {
             buf_put(&text, (struct str){item, (size_t)n});
         }
         buf_put(&text, str_of(shapes[i].end));
-        clock_t start = clock();
         assert_int_equal(json_split(buf_str(&text), none, NULL, 0), RC_OK);
         json_compact(buf_str(&text), &compact);
-        assert_true(clock() - start < 3 * CLOCKS_PER_SEC);
         assert_true(str_eq(buf_str(&compact), buf_str(&text)));
         buf_done(&text);
         buf_done(&compact);
