@@ -1,32 +1,36 @@
-/* push/slots.h -- numbered places whose numbers are never used twice.
+/* push/slots.h -- numbered places, each with room for one thing, whose numbers are never used
+ * twice.
  *
  * An id is a place and its generation: a late answer or a late epoll event for something that is
  * gone finds nothing, instead of its successor.
  *
  * Threads: one at a time.
- * Memory: 16 bytes a place; places are used again, ids are not.
+ * Memory: blocks of many things, apart from what else comes and goes in the heap, so that it leaves
+ * no holes between them. A thing does not move while it is there. Places are used again, and blocks
+ * kept; ids are not used again.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef PUSH_SLOTS_H
 #define PUSH_SLOTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-struct slot {
-    void *p;       /* NULL: free */
-    uint32_t gen;  /* odd while in use */
-    uint32_t next; /* free list: place + 1, 0 ends it */
-};
-
 struct slots {
-    struct slot *at;
-    uint32_t size, cap, free, used;
+    unsigned char **blocks;
+    size_t stride; /* bytes of a place */
+    uint32_t per_block, cap;
+    uint32_t size, used; /* places made, and in use */
+    uint32_t free;       /* free list: place + 1, 0 ends it */
 };
 
-void slots_init(struct slots *s);
+/* For things of `bytes` each, at most SLOTS_MAX_BYTES. */
+enum { SLOTS_MAX_BYTES = 1024 };
+void slots_init(struct slots *s, size_t bytes);
+/* What is still there goes, too. */
 void slots_done(struct slots *s);
-/* The new id, never 0. 0: no memory. `p` is not NULL. */
-uint64_t slots_add(struct slots *s, void *p);
+/* A new thing of zeros, and its id, which is never 0. NULL: no memory. */
+void *slots_add(struct slots *s, uint64_t *id);
 /* NULL when that one is gone. */
 void *slots_get(const struct slots *s, uint64_t id);
 void slots_remove(struct slots *s, uint64_t id);

@@ -28,8 +28,8 @@ struct shard *shard_new(unsigned index, const struct push_config *config,
     list_init(&sh->joining);
     list_init(&sh->holes);
     list_init(&sh->wants);
-    slots_init(&sh->topics);
-    slots_init(&sh->streams);
+    slots_init(&sh->topics, sizeof(struct topic));
+    slots_init(&sh->streams, sizeof(struct stream));
     timers_init(&sh->timers);
     if (table_init(&sh->topics_by_handle, 64) != RC_OK) {
         free(sh);

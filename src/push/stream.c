@@ -39,13 +39,12 @@ void stream_end(struct shard *sh, struct stream *s, enum stream_end why) {
     stream_leave_live(s);
     list_remove(&s->of_topic);
     reads_forget(sh, &s->want);
-    slots_remove(&sh->streams, s->id);
     sh->io.close(sh->io.arg, s->fd);
     sh->owner.released(sh->owner.arg, &t->handle, s->client);
     count_end(why);
     outbox_free(s->outbox);
     free(s->client_epoch);
-    free(s);
+    slots_remove(&sh->streams, s->id);
     topic_leave(sh, t);
 }
 
@@ -120,10 +119,12 @@ static bool say_resync(struct shard *sh, struct stream *s, struct str reason, ui
 
 static struct stream *stream_new(struct shard *sh, struct topic *t, const struct push_open *open,
                                  int fd) {
-    struct stream *s = calloc(1, sizeof *s);
+    uint64_t id;
+    struct stream *s = slots_add(&sh->streams, &id);
     if (!s)
         return NULL;
     *s = (struct stream){
+        .id = id,
         .topic = t,
         .fd = fd,
         .sent_ms = sh->now_ms,
@@ -141,11 +142,9 @@ static struct stream *stream_new(struct shard *sh, struct topic *t, const struct
             *s->client_epoch = open->epoch;
     }
     bool whole = !open->has_epoch || s->client_epoch;
-    s->id = whole ? slots_add(&sh->streams, s) : 0;
-    if (s->id == 0 || sh->io.add(sh->io.arg, fd, s->id) < 0) {
-        slots_remove(&sh->streams, s->id);
+    if (!whole || sh->io.add(sh->io.arg, fd, id) < 0) {
         free(s->client_epoch);
-        free(s);
+        slots_remove(&sh->streams, id);
         return NULL;
     }
     return s;

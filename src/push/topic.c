@@ -1,9 +1,6 @@
 /* push/topic.c -- the rules of one handle on this node: its subscription, its cursor, its streams.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/hash.h"
 #include "core/stats.h"
 #include "push/state.h"
@@ -38,9 +35,11 @@ static void evict(struct shard *sh, struct topic *t) {
 }
 
 static struct topic *topic_new(struct shard *sh, const struct user *user) {
-    struct topic *t = calloc(1, sizeof *t);
+    uint64_t id;
+    struct topic *t = slots_add(&sh->topics, &id);
     if (!t)
         return NULL;
+    t->id = id;
     t->handle = user->handle;
     t->inbox = user->inbox;
     t->epoch_no = 1;
@@ -51,10 +50,8 @@ static struct topic *topic_new(struct shard *sh, const struct user *user) {
     list_init(&t->joining);
     cursor_init(&t->cursor, 0);
     recent_init(&t->recent);
-    t->id = slots_add(&sh->topics, t);
-    if (t->id == 0 || sh->ops.subscribe(sh->ops.arg, &t->handle) != RC_OK) {
-        slots_remove(&sh->topics, t->id);
-        free(t);
+    if (sh->ops.subscribe(sh->ops.arg, &t->handle) != RC_OK) {
+        slots_remove(&sh->topics, id);
         return NULL;
     }
     return t;
@@ -84,10 +81,9 @@ void topic_leave(struct shard *sh, struct topic *t) {
     table_remove(&sh->topics_by_handle, &t->node);
     list_remove(&t->joining);
     reads_forget(sh, &t->want);
-    slots_remove(&sh->topics, t->id);
     cursor_done(&t->cursor);
     recent_clear(&t->recent);
-    free(t);
+    slots_remove(&sh->topics, t->id);
     stats_add(handles_subscribed, -1);
 }
 

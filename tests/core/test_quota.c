@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
+
 static struct quota *new_quota(uint32_t per_minute, size_t max_keys) {
     struct quota *q = quota_new(per_minute, max_keys);
     assert_non_null(q);
@@ -145,6 +147,22 @@ static void keys_far_beyond_the_limit_are_served(void **state) {
     quota_free(q);
 }
 
+/* There are places for few at first. */
+static void no_debt_is_forgotten_while_there_is_room_for_more(void **state) {
+    enum { KEYS = 20000 };
+    (void)state;
+    struct quota *q = new_quota(1, 65536);
+    uint32_t retry_s;
+    for (uint64_t i = 0; i < KEYS; i++)
+        assert_int_equal(quota_take(q, hash_u64(i), 1000, &retry_s), RC_OK);
+    for (uint64_t i = 0; i < KEYS; i++) {
+        assert_int_equal(quota_left(q, hash_u64(i), 1000), 0);
+        assert_int_equal(quota_take(q, hash_u64(i), 1000, &retry_s), RC_RATE_LIMITED);
+        assert_int_equal(retry_s, 60);
+    }
+    quota_free(q);
+}
+
 static void another_rate_holds_at_once_and_debts_stay(void **state) {
     (void)state;
     struct quota *q = new_quota(10, 100);
@@ -207,6 +225,7 @@ int main(void) {
         cmocka_unit_test(no_limit_is_no_limit),
         cmocka_unit_test(the_key_least_in_debt_makes_room),
         cmocka_unit_test(keys_far_beyond_the_limit_are_served),
+        cmocka_unit_test(no_debt_is_forgotten_while_there_is_room_for_more),
         cmocka_unit_test(another_rate_holds_at_once_and_debts_stay),
         cmocka_unit_test(many_threads_share_one_bucket_exactly),
     };
