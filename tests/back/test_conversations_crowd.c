@@ -14,54 +14,18 @@
 
 #include <cmocka.h>
 
-#include "support/postgres.h"
-#include "support/talker.h"
-
-static struct postgres *pg;
-static struct asker *asker, *other;
-static const char *url;
-static unsigned next_user = 1, next_sid = 1;
+#include "support/hall.h"
 
 static int setup(void **state) {
     (void)state;
-    pg = postgres_start();
-    url = postgres_url(pg, "crowd");
-    asker = asker_start(url);
-    other = asker_start(url);
+    hall_open("crowd", 2);
     return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    asker_stop(asker);
-    asker_stop(other);
-    postgres_stop(pg);
-    return 0;
-}
-
-static void exec(const char *sql) { postgres_exec(pg, "crowd", sql); }
-
-static void assert_sql(const char *sql, const char *want) {
-    char *got = postgres_value(pg, "crowd", sql);
-    if (strcmp(got, want) != 0)
-        fail_msg("%s instead of %s: %s", got, want, sql);
-    free(got);
 }
 
 static void assert_count(const char *sql, unsigned want) {
     char text[32];
     (void)snprintf(text, sizeof text, "%u", want);
-    assert_sql(sql, text);
-}
-
-static void new_users(struct user *users, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        users[i] = asker_user(asker, next_user++);
-}
-
-static unsigned new_talk(const struct user *users, size_t n) {
-    assert_int_equal(talker_make(asker, &users[0], next_sid, NULL, users, n, NULL), RC_OK);
-    return next_sid++;
+    hall_assert_sql(sql, text);
 }
 
 /* ---- many at once ---- */
@@ -162,18 +126,18 @@ static void crossing_posts_and_changes_on_two_nodes_never_deadlock(void **state)
     pthread_t threads[STORES * (POSTERS + CHANGERS)];
     unsigned posts = 0, stored = 0, refused = 0, changed = 0, n = 0;
     (void)state;
-    new_users(people, PEOPLE);
+    hall_users(people, PEOPLE);
     for (unsigned t = 0; t < TALKS; t++) {
         struct user in[16];
-        talks[t] = new_talk(in, circle(t, in));
+        talks[t] = hall_talk(in, circle(t, in));
     }
     atomic_store(&changers_left, STORES * CHANGERS);
     for (unsigned i = 0; i < STORES * POSTERS; i++) {
-        posters[i] = (struct poster){.asker = i % 2 ? other : asker, .number = i};
+        posters[i] = (struct poster){.asker = i % 2 ? hall.other : hall.asker, .number = i};
         assert_int_equal(pthread_create(&threads[n++], NULL, post_much, &posters[i]), 0);
     }
     for (unsigned i = 0; i < STORES * CHANGERS; i++) {
-        changers[i] = (struct changer){.asker = i % 2 ? other : asker, .number = i};
+        changers[i] = (struct changer){.asker = i % 2 ? hall.other : hall.asker, .number = i};
         assert_int_equal(pthread_create(&threads[n++], NULL, change_much, &changers[i]), 0);
     }
     while (n > 0)
@@ -190,12 +154,12 @@ static void crossing_posts_and_changes_on_two_nodes_never_deadlock(void **state)
     }
     assert_int_equal(stored + refused, posts);
     assert_true(changed > 0 && refused > 0 && stored > refused);
-    talker_assert_sound(pg, "crowd");
+    talker_assert_sound(hall.pg, "crowd");
     assert_count("SELECT count(*) FROM kez.letter WHERE type = 0", stored);
     assert_count("SELECT count(*) FROM kez.letter WHERE type = 1", changed + TALKS);
     /* Each row was told of, by the node that wrote it. */
     assert_count("SELECT count(*) FROM kez.inbox_row",
-                 asker_rows_told(asker) + asker_rows_told(other));
+                 asker_rows_told(hall.asker) + asker_rows_told(hall.other));
 }
 
 /* ---- the turn of a change ---- */
@@ -206,7 +170,7 @@ static void *keep_posting(void *arg) {
     for (unsigned i = 0; atomic_load(&changers_left) > 0; i++) {
         char id[32];
         (void)snprintf(id, sizeof id, "turn-%u-%u", me->number, i);
-        enum rc rc = talker_post(me->asker, &people[me->number], next_sid, id, "{}", NULL);
+        enum rc rc = talker_post(me->asker, &people[me->number], hall.next_sid, id, "{}", NULL);
         me->stored += rc == RC_OK;
         me->other += rc != RC_OK;
         atomic_fetch_add(&posted, 1);
@@ -220,17 +184,18 @@ static void a_change_has_its_turn_while_two_nodes_post(void **state) {
     pthread_t threads[THREADS];
     unsigned overtaken = 0;
     (void)state;
-    struct asker *third = asker_start(url);
-    new_users(people, IN_IT);
-    assert_int_equal(talker_make(third, &people[0], next_sid, NULL, people, IN_IT, NULL), RC_OK);
+    struct asker *third = asker_start(hall.url);
+    hall_users(people, IN_IT);
+    assert_int_equal(talker_make(third, &people[0], hall.next_sid, NULL, people, IN_IT, NULL),
+                     RC_OK);
     atomic_store(&changers_left, 1);
     for (unsigned i = 0; i < THREADS; i++) {
-        posters[i] = (struct poster){.asker = i % 2 ? other : asker, .number = i};
+        posters[i] = (struct poster){.asker = i % 2 ? hall.other : hall.asker, .number = i};
         assert_int_equal(pthread_create(&threads[i], NULL, keep_posting, &posters[i]), 0);
     }
     for (unsigned i = 1; i <= CHANGES; i++) {
         struct talker_change change = {
-            .number = next_sid, .version = i, .title = i % 2 ? "odd" : "even"};
+            .number = hall.next_sid, .version = i, .title = i % 2 ? "odd" : "even"};
         unsigned before = atomic_load(&posted);
         assert_int_equal(talker_change(third, &people[0], &change, NULL, NULL), RC_OK);
         overtaken += atomic_load(&posted) - before;
@@ -242,9 +207,9 @@ static void a_change_has_its_turn_while_two_nodes_post(void **state) {
         assert_true(posters[i].stored > 0);
         assert_int_equal(posters[i].other, 0);
     }
-    next_sid++;
+    hall.next_sid++;
     asker_stop(third);
-    talker_assert_sound(pg, "crowd");
+    talker_assert_sound(hall.pg, "crowd");
 }
 
 /* ---- sessions that are ended ---- */
@@ -267,7 +232,7 @@ static void *post_on(void *arg) {
             &load->users[i % load->n_users], load->first_talk + i % load->n_talks, id, "{}");
         enum rc rc;
         do
-            rc = asker_insist(load->number % 2 ? other : asker, &p->job);
+            rc = asker_insist(load->number % 2 ? hall.other : hall.asker, &p->job);
         while (rc != RC_OK && rc != RC_REPEAT);
         load->acknowledged++;
         talker_post_free(p);
@@ -282,9 +247,9 @@ static void ended_sessions_lose_no_acknowledged_post_and_double_none(void **stat
     pthread_t threads[THREADS];
     unsigned acknowledged = 0, first = 0;
     (void)state;
-    new_users(users, USERS);
+    hall_users(users, USERS);
     for (unsigned i = 0; i < LOADED; i++) {
-        unsigned number = new_talk(users, USERS);
+        unsigned number = hall_talk(users, USERS);
         first = first ? first : number;
     }
     atomic_store(&load_ends, false);
@@ -294,8 +259,8 @@ static void ended_sessions_lose_no_acknowledged_post_and_double_none(void **stat
         assert_int_equal(pthread_create(&threads[i], NULL, post_on, &loads[i]), 0);
     }
     for (unsigned i = 0; i < KILLS; i++)
-        exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-             " WHERE application_name LIKE 'kez-chat %' ORDER BY random() LIMIT 1");
+        hall_exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                  " WHERE application_name LIKE 'kez-chat %' ORDER BY random() LIMIT 1");
     atomic_store(&load_ends, true);
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
@@ -306,7 +271,7 @@ static void ended_sessions_lose_no_acknowledged_post_and_double_none(void **stat
     assert_count("SELECT count(*) FROM kez.inbox_row WHERE letter IN ("
                  "SELECT number FROM kez.letter WHERE id LIKE 'load-%')",
                  acknowledged * USERS);
-    talker_assert_sound(pg, "crowd");
+    talker_assert_sound(hall.pg, "crowd");
 }
 
 int main(void) {
@@ -315,5 +280,5 @@ int main(void) {
         cmocka_unit_test(a_change_has_its_turn_while_two_nodes_post),
         cmocka_unit_test(ended_sessions_lose_no_acknowledged_post_and_double_none),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, hall_close);
 }

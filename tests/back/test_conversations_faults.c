@@ -14,39 +14,20 @@
 #include <cmocka.h>
 
 #include "back/pool_link.h"
-#include "support/postgres.h"
+#include "support/hall.h"
 #include "support/proc.h"
 #include "support/relay.h"
-#include "support/talker.h"
 
 enum { UP_MS = 30000, SOON_MS = 20000 };
 
-static struct postgres *pg;
-static struct asker *asker, *other;
-static const char *url;
-static unsigned next_user = 1, next_sid = 1;
-
 static int setup(void **state) {
     (void)state;
-    pg = postgres_start();
-    url = postgres_url(pg, "faults");
-    asker = asker_start(url);
-    other = asker_start(url);
+    hall_open("faults", 2);
     return 0;
 }
-
-static int teardown(void **state) {
-    (void)state;
-    asker_stop(asker);
-    asker_stop(other);
-    postgres_stop(pg);
-    return 0;
-}
-
-static void exec(const char *sql) { postgres_exec(pg, "faults", sql); }
 
 static bool is_true(void *arg) {
-    char *got = postgres_value(pg, "faults", arg);
+    char *got = postgres_value(hall.pg, "faults", arg);
     bool yes = strcmp(got, "t") == 0;
     free(got);
     return yes;
@@ -57,16 +38,6 @@ static void wait_for(const char *sql) {
     (void)snprintf(text, sizeof text, "%s", sql);
     if (!proc_poll(is_true, text, SOON_MS))
         fail_msg("never true: %s", sql);
-}
-
-static void new_users(struct user *users, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        users[i] = asker_user(asker, next_user++);
-}
-
-static unsigned new_talk(const struct user *users, size_t n) {
-    assert_int_equal(talker_make(asker, &users[0], next_sid, NULL, users, n, NULL), RC_OK);
-    return next_sid++;
 }
 
 /* ---- outcomes that must be settled ---- */
@@ -80,7 +51,7 @@ struct far {
 static struct far far_start(void) {
     struct far f;
     char text[128];
-    const char *port = strrchr(url, ':') + 1;
+    const char *port = strrchr(hall.url, ':') + 1;
     f.relay = relay_start((uint16_t)strtoul(port, NULL, 10));
     (void)snprintf(text, sizeof text, "postgresql://kez@127.0.0.1:%u%s",
                    (unsigned)relay_port(f.relay), strchr(port, '/'));
@@ -111,8 +82,8 @@ static void posts_whose_answers_were_lost_are_told_of_all_the_same(void **state)
     struct far far = far_start();
     struct user u[3];
     (void)state;
-    new_users(u, 3);
-    unsigned number = new_talk(u, 3);
+    hall_users(u, 3);
+    unsigned number = hall_talk(u, 3);
     struct conversation_post *p = talker_post_new(&u[1], number, "lost-post", "{\"n\":1}");
     lose_answers_until(&far, &p->job, "SELECT count(*) = 1 FROM kez.letter WHERE id = 'lost-post'");
     assert_int_equal(asker_wait(&p->job), RC_REPEAT);
@@ -134,14 +105,14 @@ static void a_post_that_was_stored_is_found_after_its_sender_was_removed(void **
     struct far far = far_start();
     struct user u[2];
     (void)state;
-    new_users(u, 2);
-    unsigned number = new_talk(u, 2);
+    hall_users(u, 2);
+    unsigned number = hall_talk(u, 2);
     struct conversation_post *p = talker_post_new(&u[1], number, "late-post", "{\"n\":1}");
     relay_lose_answers(far.relay, true);
     assert_int_equal(asker_begin(far.asker, &p->job), RC_OK);
     wait_for("SELECT count(*) = 1 FROM kez.letter WHERE id = 'late-post'");
     struct talker_change remove = {.number = number, .version = 1, .remove = &u[1], .n_remove = 1};
-    assert_int_equal(talker_change(asker, &u[0], &remove, NULL, NULL), RC_OK);
+    assert_int_equal(talker_change(hall.asker, &u[0], &remove, NULL, NULL), RC_OK);
     relay_lose_answers(far.relay, false);
     relay_cut(far.relay);
     assert_int_equal(asker_wait(&p->job), RC_REPEAT);
@@ -158,8 +129,8 @@ static void a_making_whose_answer_was_lost_is_told_of_as_it_was_made(void **stat
     struct user u[3];
     char sql[256];
     (void)state;
-    new_users(u, 3);
-    unsigned number = next_sid++;
+    hall_users(u, 3);
+    unsigned number = hall.next_sid++;
     struct conversation_draft draft = {.sid = talker_sid(number), .add = talker_handles(u, 3)};
     struct conversation_make m = {
         .job.kind = STORE_CONVERSATION_MAKE, .caller = u[0], .draft = &draft};
@@ -170,7 +141,7 @@ static void a_making_whose_answer_was_lost_is_told_of_as_it_was_made(void **stat
                    talker_sid(number).text);
     wait_for(sql);
     struct talker_change change = {.number = number, .version = 1, .title = "quick"};
-    assert_int_equal(talker_change(asker, &u[1], &change, NULL, NULL), RC_OK);
+    assert_int_equal(talker_change(hall.asker, &u[1], &change, NULL, NULL), RC_OK);
     relay_lose_answers(far.relay, false);
     relay_cut(far.relay);
     assert_int_equal(asker_wait(&m.job), RC_REPEAT);
@@ -193,8 +164,8 @@ static void a_change_whose_answer_was_lost_is_an_unknown_outcome(void **state) {
     struct user u[2];
     char sql[256];
     (void)state;
-    new_users(u, 2);
-    unsigned number = new_talk(u, 2);
+    hall_users(u, 2);
+    unsigned number = hall_talk(u, 2);
     struct conversation_draft draft = {.version = 1, .has_title = true, .title = "new"};
     struct conversation_change c = {.job.kind = STORE_CONVERSATION_CHANGE,
                                     .caller = u[0],
@@ -229,33 +200,34 @@ static void a_change_whose_commit_was_not_answered_is_settled(void **state) {
     struct user u[2];
     unsigned told = 0;
     (void)state;
-    new_users(u, 2);
-    unsigned number = new_talk(u, 2);
+    hall_users(u, 2);
+    unsigned number = hall_talk(u, 2);
     struct conversation_draft draft = {.has_title = true};
     struct conversation_change c = {.job.kind = STORE_CONVERSATION_CHANGE,
                                     .caller = u[0],
                                     .sid = talker_sid(number),
                                     .draft = &draft};
     buf_init(&c.json, CONVERSATION_JSON_MAX);
-    exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-    exec("SELECT pg_reload_conf()");
+    hall_exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    hall_exec("SELECT pg_reload_conf()");
     do {
         if (draft.version > 0)
             assert_int_equal(asker_wait(&c.job), RC_OK);
         draft.version++;
         (void)snprintf(draft.title, sizeof draft.title, "%u", (unsigned)draft.version);
         buf_clear(&c.json);
-        told = asker_rows_told(asker);
-        assert_int_equal(asker_begin(asker, &c.job), RC_OK);
+        told = asker_rows_told(hall.asker);
+        assert_int_equal(asker_begin(hall.asker, &c.job), RC_OK);
         assert_true(proc_poll(waits_or_is_answered, &c, SOON_MS));
     } while (is_answered(&c.job));
-    exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    hall_exec(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
     assert_int_equal(asker_wait(&c.job), RC_OK);
-    exec("ALTER SYSTEM RESET synchronous_standby_names");
-    exec("SELECT pg_reload_conf()");
-    char *shown = talker_show(asker, &u[0], number);
+    hall_exec("ALTER SYSTEM RESET synchronous_standby_names");
+    hall_exec("SELECT pg_reload_conf()");
+    char *shown = talker_show(hall.asker, &u[0], number);
     assert_string_equal(shown, buf_cstr(&c.json));
-    assert_int_equal(asker_rows_told(asker), told + 2);
+    assert_int_equal(asker_rows_told(hall.asker), told + 2);
     free(shown);
     buf_done(&c.json);
 }
@@ -265,7 +237,7 @@ static void a_change_whose_commit_was_not_answered_is_settled(void **state) {
 /* A session that holds the head of this user's inbox. */
 static struct link *hold_inbox(const struct user *user) {
     struct link_config c = {
-        .url = url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
+        .url = hall.url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
     struct link *session;
     char sql[128];
     assert_int_equal(link_new(&c, clock_system(), &session), RC_OK);
@@ -284,8 +256,8 @@ static void let_go(struct link *session) {
 static void a_post_waits_for_a_change_before_it_looks_who_is_in_it(void **state) {
     struct user u[4];
     (void)state;
-    new_users(u, 4);
-    unsigned number = new_talk(u, 3);
+    hall_users(u, 4);
+    unsigned number = hall_talk(u, 3);
     struct conversation_draft draft = {
         .version = 1, .add = talker_handles(&u[3], 1), .remove = talker_handles(&u[2], 1)};
     struct conversation_change c = {.job.kind = STORE_CONVERSATION_CHANGE,
@@ -295,18 +267,18 @@ static void a_post_waits_for_a_change_before_it_looks_who_is_in_it(void **state)
     struct conversation_post *p = talker_post_new(&u[1], number, "waits", "{}");
     buf_init(&c.json, CONVERSATION_JSON_MAX);
     struct link *session = hold_inbox(&u[1]);
-    assert_int_equal(asker_begin(asker, &c.job), RC_OK);
+    assert_int_equal(asker_begin(hall.asker, &c.job), RC_OK);
     wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
              " AND query LIKE '%kez.change_conversation_2(%'");
-    assert_int_equal(asker_begin(other, &p->job), RC_OK);
+    assert_int_equal(asker_begin(hall.other, &p->job), RC_OK);
     wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
              " AND query LIKE '%FROM kez.conversation WHERE sid = ANY%'");
     let_go(session);
     assert_int_equal(asker_wait(&c.job), RC_OK);
     assert_int_equal(asker_wait(&p->job), RC_OK);
-    assert_int_equal(asker_head(asker, u[1].inbox).head, 3);
-    assert_int_equal(asker_head(asker, u[2].inbox).head, 2);
-    assert_int_equal(asker_head(asker, u[3].inbox).head, 2);
+    assert_int_equal(asker_head(hall.asker, u[1].inbox).head, 3);
+    assert_int_equal(asker_head(hall.asker, u[2].inbox).head, 2);
+    assert_int_equal(asker_head(hall.asker, u[3].inbox).head, 2);
     talker_post_free(p);
     buf_done(&c.json);
     conversation_draft_done(&draft);
@@ -327,9 +299,9 @@ static void wait_for_waiting_posts(const struct user *user, unsigned head) {
 static void a_post_to_one_that_is_made_meanwhile_comes_too_early(void **state) {
     struct user u[4];
     (void)state;
-    new_users(u, 4);
-    unsigned first = new_talk(&u[0], 1), second = new_talk(&u[1], 1), young = next_sid++;
-    struct store_config config = asker_config(url);
+    hall_users(u, 4);
+    unsigned first = hall_talk(&u[0], 1), second = hall_talk(&u[1], 1), young = hall.next_sid++;
+    struct store_config config = asker_config(hall.url);
     config.writers = 1;
     struct asker *a = asker_start_with(&config);
     asker_wait_up(a, true, UP_MS);
@@ -345,7 +317,7 @@ static void a_post_to_one_that_is_made_meanwhile_comes_too_early(void **state) {
     assert_int_equal(asker_wait(&posts[0]->job), RC_OK);
     /* The other two share a transaction. */
     wait_for_waiting_posts(&u[0], 2);
-    assert_int_equal(talker_make(other, &u[2], young, NULL, &u[2], 2, NULL), RC_OK);
+    assert_int_equal(talker_make(hall.other, &u[2], young, NULL, &u[2], 2, NULL), RC_OK);
     let_go(sessions[1]);
     assert_int_equal(asker_wait(&posts[1]->job), RC_OK);
     assert_int_equal(asker_wait(&posts[2]->job), RC_NOT_FOUND);
@@ -354,7 +326,7 @@ static void a_post_to_one_that_is_made_meanwhile_comes_too_early(void **state) {
     for (size_t i = 0; i < 3; i++)
         talker_post_free(posts[i]);
     asker_stop(a);
-    talker_assert_sound(pg, "faults");
+    talker_assert_sound(hall.pg, "faults");
 }
 
 static void an_inbox_that_another_holds_fails_only_its_own_conversations(void **state) {
@@ -362,9 +334,9 @@ static void an_inbox_that_another_holds_fails_only_its_own_conversations(void **
     struct conversation_post *posts[N];
     struct user u[4];
     (void)state;
-    new_users(u, 4);
-    unsigned stuck = new_talk(u, 3), fine = new_talk(&u[1], 3);
-    struct store_config config = asker_config(url);
+    hall_users(u, 4);
+    unsigned stuck = hall_talk(u, 3), fine = hall_talk(&u[1], 3);
+    struct store_config config = asker_config(hall.url);
     config.writers = 1;
     config.timeout_ms = 2000; /* a lock is waited for half of it */
     struct asker *a = asker_start_with(&config);
@@ -383,7 +355,7 @@ static void an_inbox_that_another_holds_fails_only_its_own_conversations(void **
         talker_post_free(posts[i]);
     assert_int_equal(talker_post(a, &u[1], stuck, "0", "{}", NULL), RC_OK);
     asker_stop(a);
-    talker_assert_sound(pg, "faults");
+    talker_assert_sound(hall.pg, "faults");
 }
 
 int main(void) {
@@ -397,5 +369,5 @@ int main(void) {
         cmocka_unit_test(a_post_to_one_that_is_made_meanwhile_comes_too_early),
         cmocka_unit_test(an_inbox_that_another_holds_fails_only_its_own_conversations),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, hall_close);
 }

@@ -16,56 +16,17 @@
 #include <cmocka.h>
 
 #include "core/stats.h"
-#include "support/postgres.h"
-#include "support/talker.h"
-
-static struct postgres *pg;
-static struct asker *asker;
-static const char *url;
-static unsigned next_user = 1, next_sid = 1;
+#include "support/hall.h"
 
 static int setup(void **state) {
     (void)state;
-    pg = postgres_start();
-    url = postgres_url(pg, "talk");
-    asker = asker_start(url);
+    hall_open("talk", 1);
     return 0;
 }
 
-static int teardown(void **state) {
-    (void)state;
-    asker_stop(asker);
-    postgres_stop(pg);
-    return 0;
+static uint64_t head_of(const struct user *user) {
+    return asker_head(hall.asker, user->inbox).head;
 }
-
-static void new_users(struct user *users, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        users[i] = asker_user(asker, next_user++);
-}
-
-/* A conversation of all of these, made by the first. */
-static unsigned new_talk(const struct user *users, size_t n) {
-    assert_int_equal(talker_make(asker, &users[0], next_sid, NULL, users, n, NULL), RC_OK);
-    return next_sid++;
-}
-
-static void assert_sql(const char *sql, const char *want) {
-    char *got = postgres_value(pg, "talk", sql);
-    assert_string_equal(got, want);
-    free(got);
-}
-
-/* `sql` has one %s, where the sid goes. */
-static void assert_sql_of(unsigned number, const char *sql, const char *want) {
-    char text[1024];
-    const char *at = strstr(sql, "%s");
-    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - sql), sql, talker_sid(number).text,
-                   at + 2);
-    assert_sql(text, want);
-}
-
-static uint64_t head_of(const struct user *user) { return asker_head(asker, user->inbox).head; }
 
 /* ---- posting ---- */
 
@@ -73,11 +34,11 @@ static void a_post_is_one_row_in_every_inbox_and_its_envelope_is_stored_once(voi
     struct user u[4];
     const char *envelope = "{\"x\":\"\\u0000\\ud800 \xf0\x9f\x98\x80 \\\\ \\\"{,}\",\"x\":1e400}";
     (void)state;
-    new_users(u, 4);
-    unsigned number = new_talk(u, 3);
-    assert_int_equal(asker_post(asker, &u[1], NULL, "", "{}", NULL), RC_OK);
+    hall_users(u, 4);
+    unsigned number = hall_talk(u, 3);
+    assert_int_equal(asker_post(hall.asker, &u[1], NULL, "", "{}", NULL), RC_OK);
     struct conversation_post *p = talker_post_new(&u[1], number, "the-id", envelope);
-    assert_int_equal(asker_ask(asker, &p->job), RC_OK);
+    assert_int_equal(asker_ask(hall.asker, &p->job), RC_OK);
     assert_int_equal(p->seq, 3);
     for (size_t i = 0; i < 3; i++) {
         char want[512];
@@ -87,9 +48,9 @@ static void a_post_is_one_row_in_every_inbox_and_its_envelope_is_stored_once(voi
                        "\"from\":\"%s\",\"conversation\":\"%s\",\"envelope\":%s",
                        (unsigned long long)seq, u[1].handle.text, talker_sid(number).text,
                        envelope);
-        char *got = talker_row_without_time(asker, &u[i], seq),
-             *whole = talker_row(asker, &u[i], seq);
-        char *told = asker_last_row(asker, &u[i].handle);
+        char *got = talker_row_without_time(hall.asker, &u[i], seq),
+             *whole = talker_row(hall.asker, &u[i], seq);
+        char *told = asker_last_row(hall.asker, &u[i].handle);
         assert_string_equal(got, want);
         assert_string_equal(told, whole);
         assert_int_equal(head_of(&u[i]), seq);
@@ -107,40 +68,41 @@ static void a_post_is_one_row_in_every_inbox_and_its_envelope_is_stored_once(voi
                    " AND r.created_at = l.created_at AND extract(epoch FROM l.created_at)"
                    " * 1000 = %lld",
                    talker_sid(number).text, (long long)p->created_at_ms);
-    assert_sql(sql, "3");
-    assert_sql_of(number, "SELECT count(*) FROM kez.letter WHERE conversation = '%s' AND type = 0",
-                  "1");
+    hall_assert_sql(sql, "3");
+    hall_assert_sql_of(
+        number, "SELECT count(*) FROM kez.letter WHERE conversation = '%s' AND type = 0", "1");
     talker_post_free(p);
 }
 
 static void an_id_is_the_senders_own_in_each_conversation(void **state) {
     struct user u[2];
     (void)state;
-    new_users(u, 2);
-    unsigned number = new_talk(u, 2), other = new_talk(u, 2);
+    hall_users(u, 2);
+    unsigned number = hall_talk(u, 2), other = hall_talk(u, 2);
     struct conversation_post *first = talker_post_new(&u[0], number, "id", "{\"n\":1}");
     struct conversation_post *again = talker_post_new(&u[0], number, "id", "{\"n\":1}");
-    assert_int_equal(asker_ask(asker, &first->job), RC_OK);
-    assert_int_equal(talker_post(asker, &u[0], number, "next", "{}", NULL), RC_OK);
-    unsigned told = asker_rows_told(asker);
+    assert_int_equal(asker_ask(hall.asker, &first->job), RC_OK);
+    assert_int_equal(talker_post(hall.asker, &u[0], number, "next", "{}", NULL), RC_OK);
+    unsigned told = asker_rows_told(hall.asker);
     int64_t repeated = atomic_load(&stats.posts_repeated);
-    assert_int_equal(asker_ask(asker, &again->job), RC_REPEAT);
+    assert_int_equal(asker_ask(hall.asker, &again->job), RC_REPEAT);
     assert_int_equal(again->seq, first->seq);
     assert_int_equal(again->created_at_ms, first->created_at_ms);
     assert_int_equal(atomic_load(&stats.posts_repeated), repeated + 1);
-    assert_int_equal(talker_post(asker, &u[0], number, "id", "{\"n\":2}", NULL), RC_CONFLICT);
-    assert_int_equal(asker_rows_told(asker), told);
+    assert_int_equal(talker_post(hall.asker, &u[0], number, "id", "{\"n\":2}", NULL), RC_CONFLICT);
+    assert_int_equal(asker_rows_told(hall.asker), told);
 
-    assert_int_equal(talker_post(asker, &u[1], number, "id", "{\"n\":2}", NULL), RC_OK);
-    assert_int_equal(talker_post(asker, &u[0], other, "id", "{\"n\":2}", NULL), RC_OK);
+    assert_int_equal(talker_post(hall.asker, &u[1], number, "id", "{\"n\":2}", NULL), RC_OK);
+    assert_int_equal(talker_post(hall.asker, &u[0], other, "id", "{\"n\":2}", NULL), RC_OK);
     /* Those of direct messages are others, too. */
-    assert_int_equal(asker_post(asker, &u[0], u[0].handle.text, "id", "{\"n\":2}", NULL), RC_OK);
+    assert_int_equal(asker_post(hall.asker, &u[0], u[0].handle.text, "id", "{\"n\":2}", NULL),
+                     RC_OK);
     assert_int_equal(head_of(&u[0]), 7);
 
     /* And remembered when the rows are gone. */
-    assert_int_equal(asker_trim(asker, u[0].inbox, 7), RC_OK);
-    assert_int_equal(asker_trim(asker, u[1].inbox, 6), RC_OK);
-    assert_int_equal(asker_ask(asker, &again->job), RC_REPEAT);
+    assert_int_equal(asker_trim(hall.asker, u[0].inbox, 7), RC_OK);
+    assert_int_equal(asker_trim(hall.asker, u[1].inbox, 6), RC_OK);
+    assert_int_equal(asker_ask(hall.asker, &again->job), RC_REPEAT);
     assert_int_equal(again->seq, first->seq);
     talker_post_free(first);
     talker_post_free(again);
@@ -154,19 +116,19 @@ static void posts_that_wait_together_keep_their_order_and_their_ids(void **state
     unsigned talks[TALKS], stored[TALKS] = {0};
     uint64_t seqs[IDS] = {0}, last = 0;
     (void)state;
-    new_users(u, 4);
+    hall_users(u, 4);
     for (unsigned i = 0; i < TALKS; i++)
-        talks[i] = new_talk(u, 2 + i); /* all of them with u[0] and u[1] */
+        talks[i] = hall_talk(u, 2 + i); /* all of them with u[0] and u[1] */
     for (unsigned i = 0; i < N; i++) {
         char id[16], envelope[32];
         (void)snprintf(id, sizeof id, "%u", i % IDS);
         /* The fifth round brings other envelopes. */
         (void)snprintf(envelope, sizeof envelope, "{\"n\":%d}", i / IDS == 4);
         posts[i] = talker_post_new(&u[0], talks[i % TALKS], id, envelope);
-        assert_int_equal(asker_begin(asker, &posts[i]->job), RC_OK);
+        assert_int_equal(asker_begin(hall.asker, &posts[i]->job), RC_OK);
         if (i % 10 == 0) {
             direct[i / 10] = asker_post_new(&u[0], NULL, "", "{}");
-            assert_int_equal(asker_begin(asker, &direct[i / 10]->job), RC_OK);
+            assert_int_equal(asker_begin(hall.asker, &direct[i / 10]->job), RC_OK);
         }
     }
     for (unsigned i = 0; i < N; i++) {
@@ -214,18 +176,18 @@ static void *post_at_once(void *arg) {
 /* The same id on two stores: with the same envelope, and with another. */
 static void of_posts_at_once_one_is_stored(void **state) {
     enum { ROUNDS = 20 };
-    struct asker *other = asker_start(url);
+    struct asker *other = asker_start(hall.url);
     struct user u[3];
     (void)state;
-    new_users(u, 3);
+    hall_users(u, 3);
     for (unsigned i = 0; i < ROUNDS; i++) {
         pthread_barrier_t start;
         struct racer racers[2];
         pthread_t threads[2];
-        unsigned number = new_talk(u, 3);
+        unsigned number = hall_talk(u, 3);
         pthread_barrier_init(&start, NULL, 2);
         for (unsigned k = 0; k < 2; k++) {
-            racers[k] = (struct racer){.asker = k ? other : asker,
+            racers[k] = (struct racer){.asker = k ? other : hall.asker,
                                        .start = &start,
                                        .caller = &u[1],
                                        .envelope = k && i % 2 ? "{\"n\":2}" : "{\"n\":1}",
@@ -249,13 +211,13 @@ static void a_poisoned_post_to_a_conversation_fails_alone(void **state) {
     struct conversation_post *posts[N];
     struct user u[2];
     (void)state;
-    new_users(u, 2);
-    unsigned number = new_talk(u, 2);
+    hall_users(u, 2);
+    unsigned number = hall_talk(u, 2);
     for (unsigned i = 0; i < N; i++) {
         char id[16];
         (void)snprintf(id, sizeof id, "%u", i);
         posts[i] = talker_post_new(&u[0], number, id, i == BAD ? "{\"\xff\":1}" : "{}");
-        assert_int_equal(asker_begin(asker, &posts[i]->job), RC_OK);
+        assert_int_equal(asker_begin(hall.asker, &posts[i]->job), RC_OK);
     }
     for (unsigned i = 0; i < N; i++) {
         assert_int_equal(asker_wait(&posts[i]->job), i == BAD ? RC_MALFORMED : RC_OK);
@@ -270,18 +232,18 @@ static void a_poisoned_post_to_a_conversation_fails_alone(void **state) {
 static void rows_are_trimmed_and_their_letters_stay_for_the_others(void **state) {
     struct user u[2];
     (void)state;
-    new_users(u, 2);
-    unsigned number = new_talk(u, 2);
-    assert_int_equal(talker_post(asker, &u[0], number, "id", "{\"n\":1}", NULL), RC_OK);
-    assert_int_equal(asker_trim(asker, u[0].inbox, 2), RC_OK);
-    assert_int_equal(asker_head(asker, u[0].inbox).first, 3);
-    char *row = talker_row(asker, &u[1], 2);
+    hall_users(u, 2);
+    unsigned number = hall_talk(u, 2);
+    assert_int_equal(talker_post(hall.asker, &u[0], number, "id", "{\"n\":1}", NULL), RC_OK);
+    assert_int_equal(asker_trim(hall.asker, u[0].inbox, 2), RC_OK);
+    assert_int_equal(asker_head(hall.asker, u[0].inbox).first, 3);
+    char *row = talker_row(hall.asker, &u[1], 2);
     assert_non_null(strstr(row, "\"envelope\":{\"n\":1}"));
     free(row);
-    assert_sql_of(number,
-                  "SELECT count(*) FROM kez.inbox_row WHERE letter IN ("
-                  "SELECT number FROM kez.letter WHERE conversation = '%s')",
-                  "2");
+    hall_assert_sql_of(number,
+                       "SELECT count(*) FROM kez.inbox_row WHERE letter IN ("
+                       "SELECT number FROM kez.letter WHERE conversation = '%s')",
+                       "2");
 }
 
 static void a_page_of_rows_of_both_kinds_ends_at_its_bytes(void **state) {
@@ -293,13 +255,13 @@ static void a_page_of_rows_of_both_kinds_ends_at_its_bytes(void **state) {
     memset(envelope, 'x', EACH);
     memcpy(envelope, "{\"x\":\"", 6);
     memcpy(envelope + EACH - 2, "\"}", 2);
-    new_users(u, 2);
-    unsigned number = new_talk(u, 2);
+    hall_users(u, 2);
+    unsigned number = hall_talk(u, 2);
     for (unsigned i = 0; i < ROWS; i++) {
         char id[16];
         (void)snprintf(id, sizeof id, "%u", i);
-        enum rc rc = i % 2 ? asker_post(asker, &u[1], NULL, id, envelope, NULL)
-                           : talker_post(asker, &u[0], number, id, envelope, NULL);
+        enum rc rc = i % 2 ? asker_post(hall.asker, &u[1], NULL, id, envelope, NULL)
+                           : talker_post(hall.asker, &u[0], number, id, envelope, NULL);
         assert_int_equal(rc, RC_OK);
     }
     struct store_read r = {.job.kind = STORE_READ,
@@ -307,7 +269,7 @@ static void a_page_of_rows_of_both_kinds_ends_at_its_bytes(void **state) {
                            .after = 1,
                            .limit = 100,
                            .max_bytes = 5 * EACH + EACH / 2};
-    assert_int_equal(asker_ask(asker, &r.job), RC_OK);
+    assert_int_equal(asker_ask(hall.asker, &r.job), RC_OK);
     assert_int_equal(r.page.n, 5);
     for (size_t i = 0; i < r.page.n; i++)
         assert_true(r.page.rows[i]->json_n > EACH);
@@ -322,7 +284,7 @@ static void a_node_that_knows_no_conversations_reads_their_rows(void **state) {
     struct user u[2];
     struct page page;
     (void)state;
-    struct store_config config = asker_config(postgres_url(pg, "old"));
+    struct store_config config = asker_config(postgres_url(hall.pg, "old"));
     config.writers = 1;
     old = asker_start_with(&config);
     asker_wait_up(old, true, 30000);
@@ -330,7 +292,7 @@ static void a_node_that_knows_no_conversations_reads_their_rows(void **state) {
     u[1] = asker_user(old, 2);
     assert_int_equal(talker_make(old, &u[0], 1, "t", u, 2, NULL), RC_OK);
     assert_int_equal(talker_post(old, &u[0], 1, "id", "{\"n\":1}", NULL), RC_OK);
-    postgres_exec(pg, "old",
+    postgres_exec(hall.pg, "old",
                   "DROP TABLE kez.participant, kez.conversation CASCADE;"
                   "DROP TYPE kez.told_2 CASCADE;"
                   "DROP FUNCTION kez.conversation_json_2, kez.moment_2");
@@ -361,5 +323,5 @@ int main(void) {
         cmocka_unit_test(a_page_of_rows_of_both_kinds_ends_at_its_bytes),
         cmocka_unit_test(a_node_that_knows_no_conversations_reads_their_rows),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, hall_close);
 }
