@@ -35,47 +35,11 @@ static int stop(void **state) {
     return 0;
 }
 
-/* A user of one test's own, with `rows` rows in the inbox. */
-static struct signer fresh(const char *handle, unsigned rows) {
-    struct signer s;
-    signer_init(&s, handle);
-    node_register(a, &s);
-    for (unsigned i = 0; i < rows; i++)
-        assert_int_equal(node_post(a, handle, NULL, "{\"a\":1}"), i + 1);
-    return s;
-}
-
-static void expect_resync(struct sse_reader *r, const char *reason, uint64_t seq, uint64_t missed) {
-    struct sse_event *e = sse_next(r, EVENT_MS);
-    char id[24];
-    (void)snprintf(id, sizeof id, "%ju", (uintmax_t)seq);
-    if (!e || strcmp(e->type, "resync") != 0)
-        fail_msg("no resync but %s: %s", e ? e->type : "nothing", e ? e->data : "");
-    assert_string_equal(sse_text(e, "reason"), reason);
-    assert_int_equal(sse_number(e, "seq"), seq);
-    assert_int_equal(sse_number(e, "missed"), missed);
-    assert_true(sse_text(e, "epoch")[0] != '\0');
-    assert_string_equal(e->id, id);
-    sse_event_free(e);
-}
-
-static void expect_rows(struct sse_reader *r, uint64_t from, uint64_t to) {
-    for (uint64_t seq = from; seq <= to; seq++)
-        node_expect_row(r, seq);
-}
-
-/* Ends a stream of which nothing is to be said any more. */
-static void finish(struct sse_reader *r) {
-    assert_int_equal(r->oddities, 0);
-    assert_null(r->first);
-    sse_done(r);
-}
-
 /* ---- continuity ---- */
 
 static void another_epoch_is_said_before_all(void **state) {
     (void)state;
-    struct signer s = fresh("epochs", 3);
+    struct signer s = node_newcomer(a, "epochs", 3);
     struct http_reply inbox;
     struct sse_reader r;
     char same[96];
@@ -83,72 +47,72 @@ static void another_epoch_is_said_before_all(void **state) {
     (void)snprintf(same, sizeof same, "?since=1&epoch=%s", http_text(&inbox, "epoch"));
     http_reply_done(&inbox);
     node_open(a, &s, same, &r);
-    expect_rows(&r, 2, 3);
+    node_expect_rows(&r, 2, 3);
     assert_int_equal(node_expect_ready(&r), 3);
-    finish(&r);
+    node_finish(&r);
     /* With a cursor, without one, with one that is ahead, and with no epoch held. */
     static const char *const others[] = {"?since=2&epoch=other", "?epoch=other",
                                          "?since=77&epoch=other", "?since=2&epoch="};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         node_open(i % 2 ? a : b, &s, others[i], &r);
-        expect_resync(&r, "epoch", 0, 0);
-        expect_rows(&r, 1, 3);
+        node_expect_resync(&r, "epoch", 0, 0);
+        node_expect_rows(&r, 1, 3);
         assert_int_equal(node_expect_ready(&r), 3);
-        finish(&r);
+        node_finish(&r);
     }
 }
 
 static void a_cursor_that_is_ahead_starts_over(void **state) {
     (void)state;
-    struct signer s = fresh("toofar", 3);
+    struct signer s = node_newcomer(a, "toofar", 3);
     struct sse_reader r;
     node_resume(a, &s, 1000, &r);
-    expect_resync(&r, "ahead", 0, 0);
-    expect_rows(&r, 1, 3);
+    node_expect_resync(&r, "ahead", 0, 0);
+    node_expect_rows(&r, 1, 3);
     assert_int_equal(node_expect_ready(&r), 3);
     assert_int_equal(node_post(b, "toofar", NULL, "{}"), 4);
     node_expect_row(&r, 4);
-    finish(&r);
+    node_finish(&r);
     node_trim(a, &s, 2);
     node_resume(b, &s, 5, &r);
-    expect_resync(&r, "ahead", 2, 0);
-    expect_rows(&r, 3, 4);
+    node_expect_resync(&r, "ahead", 2, 0);
+    node_expect_rows(&r, 3, 4);
     assert_int_equal(node_expect_ready(&r), 4);
-    finish(&r);
+    node_finish(&r);
 }
 
 static void trimmed_rows_are_said_to_be_missing(void **state) {
     (void)state;
-    struct signer s = fresh("trimmed", 5);
+    struct signer s = node_newcomer(a, "trimmed", 5);
     struct sse_reader r;
     node_trim(a, &s, 3);
     static const struct { uint64_t last_id, missed; } rows[] = {{0, 3}, {1, 2}, {2, 1}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         node_resume(i % 2 ? a : b, &s, rows[i].last_id, &r);
-        expect_resync(&r, "trimmed", 3, rows[i].missed);
-        expect_rows(&r, 4, 5);
+        node_expect_resync(&r, "trimmed", 3, rows[i].missed);
+        node_expect_rows(&r, 4, 5);
         assert_int_equal(node_expect_ready(&r), 5);
-        finish(&r);
+        node_finish(&r);
     }
     node_resume(a, &s, 3, &r);
-    expect_rows(&r, 4, 5);
+    node_expect_rows(&r, 4, 5);
     assert_int_equal(node_expect_ready(&r), 5);
-    finish(&r);
+    node_finish(&r);
     /* All of it. */
     node_trim(a, &s, 5);
     node_resume(a, &s, 4, &r);
-    expect_resync(&r, "trimmed", 5, 1);
+    node_expect_resync(&r, "trimmed", 5, 1);
     assert_int_equal(node_expect_ready(&r), 5);
     assert_int_equal(node_post(a, "trimmed", NULL, "{}"), 6);
     node_expect_row(&r, 6);
-    finish(&r);
+    node_finish(&r);
 }
 
 static void a_silent_stream_is_kept_alive(void **state) {
     (void)state;
     static const char *const flags[] = {"--keep-alive", "150", "--keep-alive-spread", "50", NULL};
     struct node *lively = site_node(&site, flags);
-    struct signer s = fresh("silence", 0);
+    struct signer s = node_newcomer(a, "silence", 0);
     struct sse_reader r;
     node_open(lively, &s, "", &r);
     assert_int_equal(node_expect_ready(&r), 0);
@@ -157,7 +121,7 @@ static void a_silent_stream_is_kept_alive(void **state) {
             fail_msg("something else came");
     assert_int_equal(node_post(a, "silence", NULL, "{}"), 1);
     node_expect_row(&r, 1);
-    finish(&r);
+    node_finish(&r);
     node_stop(lively);
 }
 
@@ -168,7 +132,7 @@ static void rows_of_two_nodes_come_exactly_once_and_in_order(void **state) {
     enum { POSTERS = 4, EACH = 250 };
     static const char *const to[] = {"exactly", NULL};
     static const char *const names[POSTERS] = {"p0", "p1", "p2", "p3"};
-    struct signer s = fresh("exactly", 0);
+    struct signer s = node_newcomer(a, "exactly", 0);
     struct sse_reader streams[4];
     static struct poster posters[POSTERS];
     for (size_t i = 0; i < 4; i++) {
@@ -182,7 +146,7 @@ static void rows_of_two_nodes_come_exactly_once_and_in_order(void **state) {
         poster_start(&posters[i]);
     }
     for (size_t i = 0; i < 4; i++)
-        expect_rows(&streams[i], 1, POSTERS * EACH);
+        node_expect_rows(&streams[i], 1, POSTERS * EACH);
     for (size_t i = 0; i < POSTERS; i++) {
         poster_join(&posters[i]);
         assert_int_equal(posters[i].acked, EACH);
@@ -191,7 +155,7 @@ static void rows_of_two_nodes_come_exactly_once_and_in_order(void **state) {
     assert_int_equal(node_post(a, "exactly", NULL, "{}"), POSTERS * EACH + 1);
     for (size_t i = 0; i < 4; i++) {
         node_expect_row(&streams[i], POSTERS * EACH + 1);
-        finish(&streams[i]);
+        node_finish(&streams[i]);
     }
 }
 
@@ -206,7 +170,7 @@ static void a_stream_without_a_cursor_says_first_where_it_starts(void **state) {
     for (unsigned i = 0; i < NOW_HANDLES; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "now%u", i);
-        users[i] = fresh(name, 0);
+        users[i] = node_newcomer(a, name, 0);
         handles[i] = users[i].handle.text;
     }
     static struct poster p; /* outlives a test that fails */
@@ -237,7 +201,7 @@ static void post_large(const char *to, unsigned rows) {
 static void a_slow_reader_gets_all_of_it_later(void **state) {
     (void)state;
     enum { ROWS = 40 };
-    struct signer s = fresh("slowone", 0);
+    struct signer s = node_newcomer(a, "slowone", 0);
     struct sse_reader on_a, on_b;
     double before = node_metric(a, "kez_stream_fallbacks_total");
     node_open_narrow(a, &s, &on_a);
@@ -245,14 +209,14 @@ static void a_slow_reader_gets_all_of_it_later(void **state) {
     assert_int_equal(node_expect_ready(&on_a), 0);
     assert_int_equal(node_expect_ready(&on_b), 0);
     post_large("slowone", ROWS); /* 8 MiB, more than sockets take; nobody reads meanwhile */
-    expect_rows(&on_a, 1, ROWS);
-    expect_rows(&on_b, 1, ROWS);
+    node_expect_rows(&on_a, 1, ROWS);
+    node_expect_rows(&on_b, 1, ROWS);
     assert_int_equal(node_post(b, "slowone", NULL, "{}"), ROWS + 1);
     node_expect_row(&on_a, ROWS + 1);
     node_expect_row(&on_b, ROWS + 1);
     assert_true(node_metric(a, "kez_stream_fallbacks_total") > before);
-    finish(&on_a);
-    finish(&on_b);
+    node_finish(&on_a);
+    node_finish(&on_b);
 }
 
 static void one_that_takes_no_byte_is_closed(void **state) {
@@ -260,7 +224,7 @@ static void one_that_takes_no_byte_is_closed(void **state) {
     static const char *const flags[] = {"--stall-time", "1000", NULL};
     struct node *strict = site_node(&site, flags);
     enum { ROWS = 40 };
-    struct signer s = fresh("stalled", 0);
+    struct signer s = node_newcomer(a, "stalled", 0);
     struct sse_reader r;
     node_open_narrow(strict, &s, &r);
     assert_int_equal(node_expect_ready(&r), 0);
@@ -273,9 +237,9 @@ static void one_that_takes_no_byte_is_closed(void **state) {
     sse_done(&r);
     assert_true(last < ROWS);
     node_resume(a, &s, last, &r);
-    expect_rows(&r, last + 1, ROWS);
+    node_expect_rows(&r, last + 1, ROWS);
     assert_int_equal(node_expect_ready(&r), ROWS);
-    finish(&r);
+    node_finish(&r);
     node_stop(strict);
 }
 

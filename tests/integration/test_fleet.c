@@ -52,13 +52,6 @@ static int stop(void **state) {
     return 0;
 }
 
-static struct signer fresh(const char *handle) {
-    struct signer s;
-    signer_init(&s, handle);
-    node_register(a, &s);
-    return s;
-}
-
 static uint64_t head_of(struct node *n, const struct signer *s) {
     struct http_reply r;
     node_poll(n, s, "", 0, &r);
@@ -118,7 +111,7 @@ static void those_who_join_while_posts_run_miss_none(void **state) {
     for (unsigned i = 0; i < JOIN_HANDLES; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "joins%u", i);
-        users[i] = fresh(name);
+        users[i] = node_newcomer(a, name, 0);
         handles[i] = users[i].handle.text;
     }
     static struct poster on_a, on_b;
@@ -144,7 +137,7 @@ static void those_who_join_while_posts_run_miss_none(void **state) {
 static void nats_may_die_while_posts_run(void **state) {
     (void)state;
     static const char *const handles[] = {"natsdies", NULL};
-    struct signer s = fresh("natsdies");
+    struct signer s = node_newcomer(a, "natsdies", 0);
     struct follower f[2];
     follower_open(&f[0], a, &s);
     follower_open(&f[1], b, &s);
@@ -177,7 +170,7 @@ static void nats_may_die_while_posts_run(void **state) {
 static void nats_may_freeze_while_posts_run(void **state) {
     (void)state;
     static const char *const handles[] = {"natsfreezes", NULL};
-    struct signer s = fresh("natsfreezes");
+    struct signer s = node_newcomer(a, "natsfreezes", 0);
     struct follower f[2];
     follower_open(&f[0], a, &s);
     follower_open(&f[1], b, &s);
@@ -244,7 +237,7 @@ static bool is_refused(void *arg) {
 static void the_database_may_stop_and_start(void **state) {
     (void)state;
     static const char *const handles[] = {"pgstops", NULL};
-    struct signer s = fresh("pgstops");
+    struct signer s = node_newcomer(a, "pgstops", 0);
     struct follower f[2];
     follower_open(&f[0], a, &s);
     follower_open(&f[1], b, &s);
@@ -277,7 +270,7 @@ static void a_killed_node_loses_and_doubles_nothing(void **state) {
     (void)state;
     enum { ROWS = 2000 };
     static const char *const handles[] = {"nodedies", NULL};
-    struct signer s = fresh("nodedies");
+    struct signer s = node_newcomer(a, "nodedies", 0);
     struct node *victim = site_node(&site, flags);
     struct follower moved[3], stayed;
     for (int i = 0; i < 3; i++)
@@ -312,7 +305,7 @@ static void a_terminated_node_drains_and_ends_well(void **state) {
     (void)state;
     enum { STREAMS = 20 };
     static const char *const handles[] = {"nodeends", NULL};
-    struct signer s = fresh("nodeends");
+    struct signer s = node_newcomer(a, "nodeends", 0);
     struct node *ending = site_node(&site, flags);
     static struct follower f[STREAMS];
     for (int i = 0; i < STREAMS; i++) {
@@ -348,7 +341,7 @@ static void a_terminated_node_drains_and_ends_well(void **state) {
 
 static void a_drain_says_when_to_come_again(void **state) {
     (void)state;
-    struct signer s = fresh("drained");
+    struct signer s = node_newcomer(a, "drained", 0);
     struct node *ending = site_node(&site, flags);
     struct sse_reader r;
     node_open(ending, &s, "", &r);
@@ -371,7 +364,7 @@ static void a_drain_says_when_to_come_again(void **state) {
 
 static void a_restarted_node_takes_its_clients_back(void **state) {
     (void)state;
-    struct signer s = fresh("restarts");
+    struct signer s = node_newcomer(a, "restarts", 0);
     struct node *n = site_node(&site, flags);
     struct follower f;
     follower_open(&f, n, &s);
@@ -391,7 +384,7 @@ static void a_restarted_node_takes_its_clients_back(void **state) {
 
 static void a_new_epoch_reaches_streams_and_polls(void **state) {
     (void)state;
-    struct signer s = fresh("newepoch");
+    struct signer s = node_newcomer(a, "newepoch", 0);
     struct http_reply before, after;
     struct sse_reader r;
     char log[300], query[96];

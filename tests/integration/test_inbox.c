@@ -42,14 +42,6 @@ static int stop(void **state) {
     return 0;
 }
 
-/* A user of one test's own. */
-static struct signer fresh(const char *handle) {
-    struct signer s;
-    signer_init(&s, handle);
-    node_register(node, &s);
-    return s;
-}
-
 /* ---- asking ---- */
 
 static void post(const char *what, struct str body, int status, const char *code,
@@ -162,7 +154,7 @@ static void polls_are_answered_in_their_order(void **state) {
 
 static void an_inbox_is_read_in_pages(void **state) {
     (void)state;
-    struct signer s = fresh("pages");
+    struct signer s = node_newcomer(node, "pages", 0);
     struct http_reply r;
     poll_inbox(&s, "", 0, 200, &r);
     assert_string_equal(seqs_of(&r), "");
@@ -221,7 +213,7 @@ static void an_inbox_is_read_in_pages(void **state) {
 
 static void another_epoch_is_said(void **state) {
     (void)state;
-    struct signer s = fresh("epochs");
+    struct signer s = node_newcomer(node, "epochs", 0);
     struct http_reply r;
     char same[128];
     (void)node_post(node, "epochs", NULL, "{}");
@@ -242,7 +234,7 @@ static void another_epoch_is_said(void **state) {
 
 static void a_page_ends_at_four_mebibytes(void **state) {
     (void)state;
-    struct signer s = fresh("largebox");
+    struct signer s = node_newcomer(node, "largebox", 0);
     struct buf envelope;
     struct http_reply r;
     buf_init(&envelope, BODY_MAX);
@@ -272,7 +264,7 @@ static void a_page_ends_at_four_mebibytes(void **state) {
 
 static void rows_are_dropped_by_their_owner(void **state) {
     (void)state;
-    struct signer s = fresh("trimmed");
+    struct signer s = node_newcomer(node, "trimmed", 0);
     struct http_reply r;
     (void)node_post(node, "trimmed", "kept-id", "{}");
     for (int i = 0; i < 4; i++)

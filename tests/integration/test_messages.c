@@ -44,14 +44,6 @@ static int stop(void **state) {
     return 0;
 }
 
-/* A user of one test's own. */
-static struct signer fresh(const char *handle) {
-    struct signer s;
-    signer_init(&s, handle);
-    node_register(node, &s);
-    return s;
-}
-
 /* ---- asking ---- */
 
 static void post(const char *what, struct str body, int status, const char *code,
@@ -81,7 +73,7 @@ static bool has(struct str text, const char *what) {
 
 static void rows_are_numbered_from_one_without_a_hole(void **state) {
     (void)state;
-    struct signer s = fresh("numbers");
+    struct signer s = node_newcomer(node, "numbers", 0);
     for (uint64_t seq = 1; seq <= 5; seq++)
         assert_int_equal(node_post(node, "numbers", NULL, "{\"a\":1}"), seq);
     struct http_reply r;
@@ -117,7 +109,7 @@ static void rows_are_numbered_from_one_without_a_hole(void **state) {
 static void an_id_stores_once(void **state) {
     (void)state;
     struct http_reply r, again;
-    (void)fresh("onceonly");
+    (void)node_newcomer(node, "onceonly", 0);
 #define POST(id, envelope) STR("{\"to\":\"onceonly\",\"id\":\"" id "\",\"envelope\":" envelope "}")
     post("first", POST("a-1", "{\"x\":1}"), 201, NULL, &r);
     assert_string_equal(http_text(&r, "id"), "a-1");
@@ -203,7 +195,7 @@ static void bodies_that_are_no_message_are_refused(void **state) {
 
 static void an_envelope_passes_untouched(void **state) {
     (void)state;
-    struct signer s = fresh("verbatim");
+    struct signer s = node_newcomer(node, "verbatim", 0);
     static const struct {
         const char *sent, *kept;
     } rows[] = {
@@ -252,8 +244,8 @@ static void sizes_and_depths_have_limits(void **state) {
     (void)state;
     struct buf body;
     struct http_reply r;
-    (void)fresh("largebox");
-    (void)fresh("deepbox");
+    (void)node_newcomer(node, "largebox", 0);
+    (void)node_newcomer(node, "deepbox", 0);
     buf_init(&body, BODY_MAX);
     put_sized(&body, 256 * KIB, 0);
     post("256 KiB", buf_str(&body), 201, NULL, &r);
@@ -287,7 +279,7 @@ static void sizes_and_depths_have_limits(void **state) {
 
 static void a_signed_post_names_its_sender(void **state) {
     (void)state;
-    struct signer s = fresh("signedto"), nobody, wrong = alice, old = alice;
+    struct signer s = node_newcomer(node, "signedto", 0), nobody, wrong = alice, old = alice;
     struct http_reply r;
     signer_init(&nobody, "nobody1");
     wrong.seed[0] ^= 1;
@@ -336,7 +328,7 @@ static void a_signed_post_names_its_sender(void **state) {
 
 static void a_row_is_published_as_it_is_read(void **state) {
     (void)state;
-    struct signer s = fresh("doorbell");
+    struct signer s = node_newcomer(node, "doorbell", 0);
     struct ear ear;
     struct http_reply r;
     ear_start(&ear, natsd_url(site.nats), NULL);

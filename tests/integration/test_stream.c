@@ -38,37 +38,15 @@ static int stop(void **state) {
     return 0;
 }
 
-/* A user of one test's own, with `rows` rows in the inbox. */
-static struct signer fresh(const char *handle, unsigned rows) {
-    struct signer s;
-    signer_init(&s, handle);
-    node_register(a, &s);
-    for (unsigned i = 0; i < rows; i++)
-        assert_int_equal(node_post(a, handle, NULL, "{\"a\":1}"), i + 1);
-    return s;
-}
-
 static bool has(struct str text, const char *what) {
     return memmem(text.p, text.n, what, strlen(what)) != NULL;
-}
-
-static void expect_rows(struct sse_reader *r, uint64_t from, uint64_t to) {
-    for (uint64_t seq = from; seq <= to; seq++)
-        node_expect_row(r, seq);
-}
-
-/* Ends a stream of which nothing is to be said any more. */
-static void finish(struct sse_reader *r) {
-    assert_int_equal(r->oddities, 0);
-    assert_null(r->first);
-    sse_done(r);
 }
 
 /* ---- the beginning ---- */
 
 static void a_stream_begins_with_its_head_and_ready(void **state) {
     (void)state;
-    struct signer s = fresh("begins", 2);
+    struct signer s = node_newcomer(a, "begins", 2);
     struct sse_reader r;
     struct http_reply inbox;
     node_open(a, &s, "", &r);
@@ -90,12 +68,12 @@ static void a_stream_begins_with_its_head_and_ready(void **state) {
     assert_string_equal(e->data, want);
     sse_event_free(e);
     http_reply_done(&inbox);
-    finish(&r);
+    node_finish(&r);
 }
 
 static void a_live_row_comes_on_both_nodes_as_it_is_read(void **state) {
     (void)state;
-    struct signer s = fresh("liverow", 0);
+    struct signer s = node_newcomer(a, "liverow", 0);
     struct sse_reader on_a, on_b;
     struct http_reply inbox;
     node_open(a, &s, "", &on_a);
@@ -118,13 +96,13 @@ static void a_live_row_comes_on_both_nodes_as_it_is_read(void **state) {
     assert_int_equal(node_post(b, "liverow", NULL, "{}"), 2);
     node_expect_row(&on_a, 2);
     node_expect_row(&on_b, 2);
-    finish(&on_a);
-    finish(&on_b);
+    node_finish(&on_a);
+    node_finish(&on_b);
 }
 
 static void a_stream_starts_where_it_is_told(void **state) {
     (void)state;
-    struct signer s = fresh("startat", 5);
+    struct signer s = node_newcomer(a, "startat", 5);
     static const struct {
         const char *query;
         int last_id;    /* < 0: no header */
@@ -147,9 +125,9 @@ static void a_stream_starts_where_it_is_told(void **state) {
         buf_putf(&target, "/v1/inbox/startat/stream%s", rows[i].query);
         sse_init(&r);
         sse_open(&r, node_port(i % 2 ? a : b), buf_str(&target), buf_str(&headers));
-        expect_rows(&r, rows[i].first, 5);
+        node_expect_rows(&r, rows[i].first, 5);
         assert_int_equal(node_expect_ready(&r), 5);
-        finish(&r);
+        node_finish(&r);
         buf_done(&headers);
         buf_done(&target);
     }
@@ -157,7 +135,7 @@ static void a_stream_starts_where_it_is_told(void **state) {
 
 static void a_stream_is_opened_by_its_owner_only(void **state) {
     (void)state;
-    struct signer s = fresh("opening", 1), nobody, stale;
+    struct signer s = node_newcomer(a, "opening", 1), nobody, stale;
     struct buf good, others, nobodys, old, poll, both, query, empty;
     struct buf *const all[] = {&good, &others, &nobodys, &old, &poll, &both, &query, &empty};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -226,7 +204,7 @@ static void a_stream_is_opened_by_its_owner_only(void **state) {
     sse_init(&r);
     sse_open(&r, node_port(a), buf_str(&query), STR(""));
     assert_int_equal(node_expect_ready(&r), 1);
-    finish(&r);
+    node_finish(&r);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_done(all[i]);
 #undef LAST
@@ -234,7 +212,7 @@ static void a_stream_is_opened_by_its_owner_only(void **state) {
 
 static void a_handle_has_room_for_so_many_streams(void **state) {
     (void)state;
-    struct signer s = fresh("manyopen", 0);
+    struct signer s = node_newcomer(a, "manyopen", 0);
     struct sse_reader open[5], more;
     for (size_t i = 0; i < 5; i++) {
         node_open(a, &s, "", &open[i]);
@@ -254,18 +232,18 @@ static void a_handle_has_room_for_so_many_streams(void **state) {
     http_client_free(c);
     buf_done(&headers);
     double before = node_metric(a, "kez_streams");
-    finish(&open[0]);
+    node_finish(&open[0]);
     assert_true(node_metric_becomes(a, "kez_streams", before - 1));
     node_open(a, &s, "", &more);
     (void)node_expect_ready(&more);
-    finish(&more);
+    node_finish(&more);
     for (size_t i = 1; i < 5; i++)
-        finish(&open[i]);
+        node_finish(&open[i]);
 }
 
 static void a_node_listens_exactly_while_it_serves(void **state) {
     (void)state;
-    struct signer s = fresh("listens", 0);
+    struct signer s = node_newcomer(a, "listens", 0);
     struct sse_reader one, two;
     double before = node_metric(b, "kez_handles_subscribed");
     node_open(b, &s, "", &one);
@@ -273,11 +251,11 @@ static void a_node_listens_exactly_while_it_serves(void **state) {
     node_open(b, &s, "", &two);
     (void)node_expect_ready(&two);
     assert_true(node_metric_becomes(b, "kez_handles_subscribed", before + 1));
-    finish(&one);
+    node_finish(&one);
     assert_int_equal(node_post(a, "listens", NULL, "{}"), 1);
     node_expect_row(&two, 1);
     assert_true(node_metric_becomes(b, "kez_handles_subscribed", before + 1));
-    finish(&two);
+    node_finish(&two);
     assert_true(node_metric_becomes(b, "kez_handles_subscribed", before));
 }
 

@@ -227,6 +227,15 @@ void node_check_record(const struct http_reply *r, const struct signer *s, const
     assert_true(str_eq(http_member(r, "proofs"), str_of(proofs)));
 }
 
+struct signer node_newcomer(struct node *n, const char *handle, unsigned rows) {
+    struct signer s;
+    signer_init(&s, handle);
+    node_register(n, &s);
+    for (unsigned i = 0; i < rows; i++)
+        assert_int_equal(node_post(n, handle, NULL, "{\"a\":1}"), i + 1);
+    return s;
+}
+
 uint64_t node_post(struct node *n, const char *to, const char *id, const char *envelope) {
     struct http_client *c = http_client_new(n->port);
     struct http_reply r;
@@ -332,4 +341,25 @@ uint64_t node_expect_ready(struct sse_reader *r) {
     assert_int_equal(strtoull(e->id, NULL, 10), seq);
     sse_event_free(e);
     return seq;
+}
+
+void node_expect_rows(struct sse_reader *r, uint64_t from, uint64_t to) {
+    for (uint64_t seq = from; seq <= to; seq++)
+        node_expect_row(r, seq);
+}
+
+void node_expect_resync(struct sse_reader *r, const char *reason, uint64_t seq, uint64_t missed) {
+    struct sse_event *e = expect(r, "resync");
+    assert_string_equal(sse_text(e, "reason"), reason);
+    assert_int_equal(sse_number(e, "seq"), seq);
+    assert_int_equal(sse_number(e, "missed"), missed);
+    assert_true(sse_text(e, "epoch")[0] != '\0');
+    assert_int_equal(strtoull(e->id, NULL, 10), seq);
+    sse_event_free(e);
+}
+
+void node_finish(struct sse_reader *r) {
+    assert_int_equal(r->oddities, 0);
+    assert_null(r->first);
+    sse_done(r);
 }

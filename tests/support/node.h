@@ -56,6 +56,8 @@ void node_stop(struct node *n);
 
 /* Registers: 201, or 200 when it was. */
 void node_register(struct node *n, const struct signer *s);
+/* A user of one test's own, with `rows` rows in the inbox. */
+struct signer node_newcomer(struct node *n, const char *handle, unsigned rows);
 /* A reply is this user's handle record, with these proofs (a JSON array). */
 void node_check_record(const struct http_reply *r, const struct signer *s, const char *proofs);
 /* POST /v1/messages unsigned, id NULL: none; the seq. */
@@ -74,7 +76,12 @@ void node_resume(struct node *n, const struct signer *s, uint64_t last_id, struc
 
 /* Next event of the stream must be a row with this seq, or `ready`. */
 void node_expect_row(struct sse_reader *r, uint64_t seq);
+/* The same for each of these. */
+void node_expect_rows(struct sse_reader *r, uint64_t from, uint64_t to);
 /* Its seq. */
 uint64_t node_expect_ready(struct sse_reader *r);
+void node_expect_resync(struct sse_reader *r, const char *reason, uint64_t seq, uint64_t missed);
+/* Nothing else came, and nothing that should not be there; ends the stream. */
+void node_finish(struct sse_reader *r);
 
 #endif
