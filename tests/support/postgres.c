@@ -32,7 +32,7 @@ enum {
     STOP_MS = 60000,
     RUN_MS = 60000,
     PATH_BYTES = 256,
-    URL_BYTES = 128,
+    URL_BYTES = 192,
     DATABASES_MAX = 16,
     CHILDREN_MAX = 512,
     TEXT_MAX = 64 * 1024 * 1024, /* of a log or a value */
@@ -44,6 +44,7 @@ struct postgres {
     struct postgres *next; /* of all, for thaw_all() */
     struct proc *proc;     /* NULL while halted */
     bool frozen;
+    bool follows; /* a standby, not promoted */
     char port[8];
     char bin[PATH_BYTES]; /* the programs' directory */
     char dir[PATH_BYTES]; /* data/, log, out and the socket */
@@ -51,6 +52,7 @@ struct postgres {
         char name[64], url[URL_BYTES];
     } databases[DATABASES_MAX];
     size_t n;
+    char pair_url[URL_BYTES];
 };
 
 /* A frozen child would outlive its killed server. Tests are one thread where this is used. */
@@ -115,10 +117,12 @@ static int psql(struct postgres *pg, const char *database, const char *sql, char
     return code;
 }
 
-/* And has recovered. */
+/* And has recovered, or follows. */
 static bool answers(void *arg) {
     char *out = NULL;
-    bool ok = psql(arg, "postgres", "SELECT pg_is_in_recovery()", &out) == 0 && out[0] == 'f';
+    const struct postgres *pg = arg;
+    bool ok = psql(arg, "postgres", "SELECT pg_is_in_recovery()", &out) == 0 &&
+              out[0] == (pg->follows ? 't' : 'f');
     free(out);
     return ok;
 }
@@ -203,24 +207,30 @@ void postgres_halt(struct postgres *pg, const char *mode) {
     pg->proc = NULL;
 }
 
+/* The state of a process and its parent's number; '\0' when there is none. */
+static char state_of(long pid, long *parent) {
+    char path[64], line[512] = "";
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    /* pid (name) state parent …; the name may hold anything. */
+    const char *end = got > 0 ? strrchr(line, ')') : NULL;
+    if (!end || strlen(end) <= 4)
+        return '\0';
+    *parent = strtol(end + 4, NULL, 10);
+    return end[2];
+}
+
 /* Numbers of the server's children; each is a session of its own, so no signal reaches them all. */
 static size_t children_of(pid_t server, pid_t out[CHILDREN_MAX]) {
     DIR *proc = opendir("/proc");
     size_t n = 0;
     assert_non_null(proc);
     for (struct dirent *e; (e = readdir(proc)) && n < CHILDREN_MAX;) {
-        char path[PATH_BYTES + 16], line[512] = "";
-        long pid = strtol(e->d_name, NULL, 10);
-        if (pid <= 0)
-            continue;
-        (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
-        if (fd >= 0)
-            (void)close(fd);
-        /* pid (name) state parent …; the name may hold anything. */
-        const char *end = got > 0 ? strrchr(line, ')') : NULL;
-        if (end && strlen(end) > 4 && strtol(end + 4, NULL, 10) == server)
+        long pid = strtol(e->d_name, NULL, 10), parent = 0;
+        if (pid > 0 && state_of(pid, &parent) != '\0' && parent == server)
             out[n++] = (pid_t)pid;
     }
     (void)closedir(proc);
@@ -247,33 +257,89 @@ void postgres_thaw(struct postgres *pg) {
     pg->frozen = false;
 }
 
+struct processes {
+    pid_t pids[CHILDREN_MAX];
+    size_t n;
+};
+
+static bool are_gone(void *arg) {
+    const struct processes *p = arg;
+    for (size_t i = 0; i < p->n; i++) {
+        long ignored;
+        char state = state_of(p->pids[i], &ignored);
+        if (state != '\0' && state != 'Z' && state != 'X')
+            return false;
+    }
+    return true;
+}
+
+void postgres_crash(struct postgres *pg) {
+    static struct processes children;
+    signal_all(pg, SIGSTOP); /* or some would see others die, and say so in the log */
+    children.n = children_of(proc_pid(pg->proc), children.pids);
+    (void)kill(proc_pid(pg->proc), SIGKILL);
+    for (size_t i = 0; i < children.n; i++) /* who have another parent now */
+        (void)kill(children.pids[i], SIGKILL);
+    if (!proc_wait(pg->proc, STOP_MS, NULL) || !proc_poll(are_gone, &children, STOP_MS))
+        fail_msg("PostgreSQL does not die");
+    proc_stop(pg->proc);
+    pg->proc = NULL;
+    pg->frozen = false;
+}
+
+void postgres_hold_log(struct postgres *pg) {
+    char *pids = postgres_value(pg, "postgres",
+                                "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity"
+                                " WHERE backend_type IN ('walwriter', 'background writer',"
+                                " 'checkpointer', 'autovacuum launcher')");
+    pg->frozen = true;
+    for (char *at = pids, *end; *at; at = end) {
+        long pid = strtol(at, &end, 10);
+        if (pid <= 0 || kill((pid_t)pid, SIGSTOP) != 0)
+            fail_msg("cannot stop a process of PostgreSQL: %s", pids);
+    }
+    free(pids);
+}
+
 /* When the test program exits before the support code of proc.c kills the servers. */
 static void thaw_all(void) {
     for (struct postgres *pg = all; pg; pg = pg->next)
         postgres_thaw(pg);
 }
 
-struct postgres *postgres_start(void) {
+/* One with a directory and a port of its own, and nothing in them yet. */
+static struct postgres *make(void) {
     static bool arranged;
     struct postgres *pg = calloc(1, sizeof *pg);
     assert_non_null(pg);
-    char program[2 * PATH_BYTES], data[2 * PATH_BYTES], log[2 * PATH_BYTES];
     find_programs(pg);
     print(pg->dir, sizeof pg->dir, "%s", proc_temp_dir(user));
     print(pg->port, sizeof pg->port, "%u", (unsigned)proc_free_port());
-    print(program, sizeof program, "%s/initdb", pg->bin);
-    print(data, sizeof data, "%s/data", pg->dir);
-    print(log, sizeof log, "%s/initdb", pg->dir);
-    const char *const argv[] = {program, "-D", data,   "-U",         "kez",       "-A",
-                                "trust", "-E", "UTF8", "--locale=C", "--no-sync", NULL};
-    if (proc_run(argv, log, user, RUN_MS) != 0)
-        fail_msg("initdb failed: %s", read_file(log));
-    postgres_resume(pg);
     if (!arranged && atexit(thaw_all) != 0)
         fail_msg("atexit");
     arranged = true;
     pg->next = all;
     all = pg;
+    return pg;
+}
+
+/* Runs a program of PostgreSQL's, or another, to its end; fails the test when it fails. */
+static void run_program(struct postgres *pg, const char *const argv[]) {
+    char log[2 * PATH_BYTES];
+    print(log, sizeof log, "%s/tool", pg->dir);
+    if (proc_run(argv, log, user, RUN_MS) != 0)
+        fail_msg("%s failed: %s", argv[0], read_file(log));
+}
+
+struct postgres *postgres_start(void) {
+    struct postgres *pg = make();
+    char program[2 * PATH_BYTES], data[2 * PATH_BYTES];
+    print(program, sizeof program, "%s/initdb", pg->bin);
+    print(data, sizeof data, "%s/data", pg->dir);
+    const char *const argv[] = {program, "-D", data,   "-U",         "kez",       "-A",
+                                "trust", "-E", "UTF8", "--locale=C", "--no-sync", NULL};
+    run_program(pg, argv);
+    postgres_resume(pg);
     return pg;
 }
 
@@ -288,4 +354,67 @@ void postgres_stop(struct postgres *pg) {
     if (pg->proc)
         postgres_halt(pg, "immediate");
     free(pg);
+}
+
+/* ---- standbys and copies ---- */
+
+struct postgres *postgres_standby(struct postgres *primary, const char *name) {
+    struct postgres *pg = make();
+    char program[2 * PATH_BYTES], data[2 * PATH_BYTES], from[URL_BYTES];
+    print(program, sizeof program, "%s/pg_basebackup", pg->bin);
+    print(data, sizeof data, "%s/data", pg->dir);
+    print(from, sizeof from, "host=127.0.0.1 port=%s user=kez application_name=%s", primary->port,
+          name);
+    const char *const argv[] = {program, "-D",   data, "-d",     from,        "-R",
+                                "-c",    "fast", "-X", "stream", "--no-sync", NULL};
+    run_program(pg, argv);
+    for (pg->n = 0; pg->n < primary->n; pg->n++) {
+        const char *database = primary->databases[pg->n].name;
+        print(pg->databases[pg->n].name, sizeof pg->databases[0].name, "%s", database);
+        print(pg->databases[pg->n].url, URL_BYTES, "postgresql://kez@127.0.0.1:%s/%s", pg->port,
+              database);
+    }
+    pg->follows = true;
+    postgres_resume(pg);
+    return pg;
+}
+
+void postgres_promote(struct postgres *pg) {
+    pg->follows = false;
+    postgres_exec(pg, "postgres", "SELECT pg_promote(false)");
+    if (!proc_poll(answers, pg, START_MS))
+        fail_msg("the standby is not promoted: %s", postgres_log(pg));
+}
+
+const char *postgres_pair_url(struct postgres *primary, const struct postgres *standby,
+                              const char *database) {
+    print(primary->pair_url, sizeof primary->pair_url,
+          "postgresql://kez@127.0.0.1:%s,127.0.0.1:%s/%s?target_session_attrs=read-write",
+          primary->port, standby->port, database);
+    return primary->pair_url;
+}
+
+static void copy_folder(struct postgres *pg, const char *from, const char *to) {
+    char source[2 * PATH_BYTES], target[2 * PATH_BYTES];
+    print(source, sizeof source, "%s/%s", pg->dir, from);
+    print(target, sizeof target, "%s/%s", pg->dir, to);
+    const char *const clear[] = {"rm", "-rf", target, NULL};
+    const char *const copy[] = {"cp", "-a", source, target, NULL};
+    run_program(pg, clear);
+    run_program(pg, copy);
+}
+
+void postgres_save(struct postgres *pg) { copy_folder(pg, "data", "saved"); }
+
+void postgres_put_back(struct postgres *pg) { copy_folder(pg, "saved", "data"); }
+
+void postgres_dump_into(struct postgres *pg, const char *from, const char *to) {
+    char dump[2 * PATH_BYTES], restore[2 * PATH_BYTES], file[2 * PATH_BYTES];
+    print(dump, sizeof dump, "%s/pg_dump", pg->bin);
+    print(restore, sizeof restore, "%s/pg_restore", pg->bin);
+    print(file, sizeof file, "%s/dump", pg->dir);
+    const char *const out[] = {dump, "-Fc", "-f", file, "-d", postgres_url(pg, from), NULL};
+    const char *const in[] = {restore, "-d", postgres_url(pg, to), "--exit-on-error", file, NULL};
+    run_program(pg, out);
+    run_program(pg, in);
 }
