@@ -153,6 +153,28 @@ static enum rc check_schema(struct link *l, bool is_there, const char **why) {
 
 /* ---- the epoch ---- */
 
+/* More than were ever made between a backup and its loss. */
+#define INBOXES_PASSED_OVER "4294967296"
+
+/* The history that is lost may have given inboxes to handles that it took with it, and nodes may
+ * hold them still, with streams open: such a number must not become another's. */
+static enum rc pass_over_inboxes(struct link *l) {
+    PGresult *r;
+    enum rc rc = ask(l,
+                     "SELECT coalesce(bool_and(CASE WHEN has_sequence_privilege(q, 'UPDATE')"
+                     "  THEN setval(q, nextval(q) + " INBOXES_PASSED_OVER ") > 0 ELSE false END),"
+                     "  true) FROM kez.store"
+                     " CROSS JOIN pg_get_serial_sequence('kez.account', 'inbox') AS q",
+                     0, NULL, &r);
+    if (rc != RC_OK)
+        return rc;
+    if (!is_true(r, 0))
+        log_warn("store gives numbers of inboxes again that may be lost: the database user may not"
+                 " UPDATE the sequence of kez.account");
+    PQclear(r);
+    return RC_OK;
+}
+
 /* Notes what the server is, with a new generation where the history may have gone back, or when
  * `renew`. One statement: it waits for another's row lock and judges what that one noted. */
 static enum rc note_server(struct link *l, const struct server *now, bool keep_timeline,
@@ -160,17 +182,19 @@ static enum rc note_server(struct link *l, const struct server *now, bool keep_t
     const char *const params[] = {now->system_identifier, now->timeline, now->database_oid,
                                   keep_timeline ? "t" : "f", renew ? "t" : "f"};
     PGresult *r;
-    enum rc rc =
-        ask(l,
-            "INSERT INTO kez.store AS s (generation, system_identifier, timeline, database_oid)"
-            " VALUES (left(replace(gen_random_uuid()::text, '-', ''), 16), $1, $2, $3)"
-            " ON CONFLICT (only_one) DO UPDATE SET"
-            " generation = CASE WHEN s.system_identifier = $1 AND s.database_oid = $3"
-            "  AND (s.timeline = $2 OR $4::boolean) AND NOT $5::boolean"
-            "  THEN s.generation ELSE excluded.generation END,"
-            " system_identifier = $1, timeline = $2, database_oid = $3"
-            " RETURNING generation",
-            5, params, &r);
+    enum rc rc = pass_over_inboxes(l);
+    if (rc != RC_OK)
+        return rc;
+    rc = ask(l,
+             "INSERT INTO kez.store AS s (generation, system_identifier, timeline, database_oid)"
+             " VALUES (left(replace(gen_random_uuid()::text, '-', ''), 16), $1, $2, $3)"
+             " ON CONFLICT (only_one) DO UPDATE SET"
+             " generation = CASE WHEN s.system_identifier = $1 AND s.database_oid = $3"
+             "  AND (s.timeline = $2 OR $4::boolean) AND NOT $5::boolean"
+             "  THEN s.generation ELSE excluded.generation END,"
+             " system_identifier = $1, timeline = $2, database_oid = $3"
+             " RETURNING generation",
+             5, params, &r);
     if (rc != RC_OK)
         return rc;
     log_info("store generation is %s", PQgetvalue(r, 0, 0));
