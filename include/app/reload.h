@@ -22,9 +22,10 @@ struct reload {
 /* True when SIGHUP puts this setting into force; others wait for a restart. */
 bool reload_is_for(const struct setting *setting);
 /* Reads all sources again and puts what may change into force: the log level, `flow`'s rates and
- * whether posts must be signed, and *drain_time_s. All or nothing: if a setting is wrong, or there
- * is no memory, everything stays as it was. Says in the log what it did, or why it did not, and
- * which settings wait for a restart. */
-void reload_settings(const struct reload *reload, struct flow *flow, uint32_t *drain_time_s);
+ * whether posts must be signed, *drain_time_s and *retention. All or nothing: if a setting is
+ * wrong, or there is no memory, everything stays as it was. Says in the log what it did, or why it
+ * did not, and which settings wait for a restart. */
+void reload_settings(const struct reload *reload, struct flow *flow, uint32_t *drain_time_s,
+                     struct store_retention *retention);
 
 #endif

@@ -27,6 +27,7 @@ struct link_config {
     const char *name;    /* application_name, unless the URL has one */
     uint32_t timeout_ms; /* each answer must come within this */
     uint32_t connect_timeout_ms;
+    int stop_fd; /* 0: none; when it is readable, every wait ends at once, and the link with it */
 };
 
 /* RC_MALFORMED: the URL is not one. RC_NO_MEMORY. */

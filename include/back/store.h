@@ -25,6 +25,13 @@
 
 struct store;
 
+/* How long rows are kept when nobody drops them. */
+struct store_retention {
+    uint32_t days;     /* older rows go; 0: rows of any age stay */
+    uint32_t rows;     /* the newest so many of an inbox stay; 0: any number */
+    uint32_t period_s; /* a pass begins this long after the last one ended; 0: none is ever made */
+};
+
 struct store_config {
     const char *url;           /* libpq connection string or URI */
     unsigned writers, readers; /* worker threads, one connection each */
@@ -37,6 +44,7 @@ struct store_config {
     uint32_t reconnect_max_ms;          /* backoff with jitter ends here */
     uint32_t id_memory_hours;           /* ids of dropped rows are remembered at least this long */
     bool keep_epoch_on_timeline_change; /* standbys are synchronous */
+    struct store_retention retention;
 };
 
 /* Callbacks run on worker threads with no lock held. */
@@ -60,6 +68,9 @@ MUST_CHECK enum rc store_start(const struct store_config *config, const struct s
 void store_stop(struct store *s);
 /* True while a writer and a reader have a working connection. */
 bool store_is_up(const struct store *s);
+/* Holds from the next step of a pass on. If none were to be made at the start, there will be none.
+ * Threads: any. */
+void store_set_retention(struct store *s, const struct store_retention *retention);
 
 /* One connection, no workers: checks that the database answers and is not too new, applies the
  * schema, gives every inbox a new epoch. *why is a static or thread-local sentence on failure.

@@ -40,6 +40,11 @@
     X(store_batches, "counter", "Write transactions committed.")                                   \
     X(store_errors, "counter", "Statements or connections of the store that failed.")              \
     X(store_queue_full, "counter", "Jobs refused because a store queue was full.")                 \
+    X(retention_keeper, "gauge", "1 while this node is the one that makes retention passes.")      \
+    X(retention_passes, "counter", "Retention passes over all inboxes that were finished.")        \
+    X(retention_rows_dropped, "counter", "Rows dropped by retention.")                             \
+    X(retention_letters_dropped, "counter", "Bodies of conversation rows dropped after them.")     \
+    X(retention_ids_forgotten, "counter", "Ids of dropped rows that were old enough.")             \
     X(store_up, "gauge", "1 while the store answers.")                                             \
     X(bus_up, "gauge", "1 while NATS is connected.")                                               \
     X(bus_published, "counter", "Rows published to NATS.")                                         \

@@ -169,11 +169,14 @@ static void block_signals(sigset_t *set) {
 /* Reads the settings again as often as it is told; returns when it is told to end. */
 static void wait_for_end(struct node *n, const struct reload *reload, uint32_t *drain_time_s,
                          const sigset_t *set) {
+    struct store_retention retention = reload->started->store.retention;
     for (int sig = 0; sig != SIGTERM && sig != SIGINT;) {
         if (sigwait(set, &sig) != 0)
             return;
-        if (sig == SIGHUP)
-            reload_settings(reload, &n->flow, drain_time_s);
+        if (sig == SIGHUP) {
+            reload_settings(reload, &n->flow, drain_time_s, &retention);
+            store_set_retention(n->links.store, &retention);
+        }
     }
 }
 

@@ -12,9 +12,18 @@
 enum { WHY_MAX_BYTES = 1024, NAMES_MAX_BYTES = 4096 };
 
 static const char *const reloadable[] = {
-    "log-level",          "require-signed-posts",           "drain-time",
-    "limit-register",     "limit-posts-unsigned",           "limit-posts-signed",
-    "limit-stream-opens", "limit-stream-opens-per-address", "limit-failed-signatures",
+    "log-level",
+    "require-signed-posts",
+    "drain-time",
+    "limit-register",
+    "limit-posts-unsigned",
+    "limit-posts-signed",
+    "limit-stream-opens",
+    "limit-stream-opens-per-address",
+    "limit-failed-signatures",
+    "inbox-retention-days",
+    "inbox-retention-rows",
+    "inbox-retention-period",
 };
 
 bool reload_is_for(const struct setting *setting) {
@@ -69,7 +78,8 @@ static enum rc set_rates(struct flow *flow, const struct config *c) {
     return rc;
 }
 
-void reload_settings(const struct reload *reload, struct flow *flow, uint32_t *drain_time_s) {
+void reload_settings(const struct reload *reload, struct flow *flow, uint32_t *drain_time_s,
+                     struct store_retention *retention) {
     struct config c;
     struct buf why;
     buf_init(&why, WHY_MAX_BYTES);
@@ -83,6 +93,7 @@ void reload_settings(const struct reload *reload, struct flow *flow, uint32_t *d
     if (rc == RC_OK) {
         atomic_store(&flow->require_signed_posts, c.require_signed_posts);
         *drain_time_s = c.drain_time_s;
+        *retention = c.store.retention;
         log_set_level(c.log_level);
         log_info("node has read its settings again");
         tell_of_waiting(reload->started, &c);

@@ -29,6 +29,7 @@ struct link {
     const struct clock *clock;
     char *name;
     uint32_t timeout_ms, connect_timeout_ms;
+    int stop_fd;           /* -1: none */
     PQconninfoOption *url; /* parsed */
     unsigned attempts;     /* chooses the host */
     uint64_t deadline_us;  /* while connecting */
@@ -53,6 +54,7 @@ enum rc link_new(const struct link_config *config, const struct clock *clock, st
     l->clock = clock;
     l->timeout_ms = config->timeout_ms;
     l->connect_timeout_ms = config->connect_timeout_ms;
+    l->stop_fd = config->stop_fd > 0 ? config->stop_fd : -1;
     l->name = strdup(config->name);
     /* libpq's sentence about a bad URL may repeat the password in it: it is not asked for. */
     l->url = PQconninfoParse(config->url, NULL);
@@ -106,6 +108,16 @@ static enum rc fail_late(struct link *l, const char *why) {
     fail(l, why);
     l->timed_out = true;
     return RC_TIMEOUT;
+}
+
+static bool is_told_to_stop(const struct link *l) {
+    struct pollfd p = {.fd = l->stop_fd, .events = POLLIN};
+    return l->stop_fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+static enum rc fail_stopped(struct link *l) {
+    link_refuse(l, "told to stop");
+    return RC_UNAVAILABLE;
 }
 
 /* libpq broke it off, or the server did. libpq's sentence is asked for only while connecting: later
@@ -268,8 +280,11 @@ enum rc link_open(struct link *l) {
     enum link_step step;
     link_begin(l);
     while ((step = link_go_on(l)) == LINK_READS || step == LINK_WRITES) {
-        struct pollfd p = {.fd = link_fd(l), .events = step == LINK_READS ? POLLIN : POLLOUT};
-        (void)poll(&p, 1, link_patience_ms(l));
+        struct pollfd p[] = {{.fd = link_fd(l), .events = step == LINK_READS ? POLLIN : POLLOUT},
+                             {.fd = l->stop_fd, .events = POLLIN}};
+        (void)poll(p, 2, link_patience_ms(l));
+        if (is_told_to_stop(l))
+            return fail_stopped(l);
     }
     return step == LINK_OPEN ? RC_OK : RC_UNAVAILABLE;
 }
@@ -343,9 +358,12 @@ static enum rc move_bytes(struct link *l, uint64_t deadline_us) {
         return fail_late(l, "no answer in time");
     if (PQsslInUse(l->conn) && wait_ms > TLS_LOOK_MS)
         wait_ms = TLS_LOOK_MS;
-    struct pollfd p = {.fd = PQsocket(l->conn), .events = more ? POLLIN | POLLOUT : POLLIN};
-    int ready = poll(&p, 1, wait_ms);
-    if ((ready > 0 && p.revents != POLLOUT) || PQsslInUse(l->conn))
+    struct pollfd p[] = {{.fd = PQsocket(l->conn), .events = more ? POLLIN | POLLOUT : POLLIN},
+                         {.fd = l->stop_fd, .events = POLLIN}};
+    bool is_ready = poll(p, 2, wait_ms) > 0;
+    if (is_ready && p[1].revents)
+        return fail_stopped(l);
+    if ((is_ready && p[0].revents && p[0].revents != POLLOUT) || PQsslInUse(l->conn))
         l->hung_up = !PQconsumeInput(l->conn);
     return RC_OK;
 }

@@ -265,6 +265,7 @@ void store_stop(struct store *s) {
     pthread_mutex_lock(&s->lock);
     s->stopping = true; /* a planned end is no news */
     pthread_mutex_unlock(&s->lock);
+    store_keeper_stop(s->keeper);
     pool_stop(s->writers.pool);
     pool_stop(s->readers.pool);
     stats_set(store_up, 0);
@@ -315,6 +316,8 @@ enum rc store_start(const struct store_config *config, const struct store_events
         rc = start_side(&s->writers, config->writers, "kez-chat writer");
     if (rc == RC_OK)
         rc = start_side(&s->readers, config->readers, "kez-chat reader");
+    if (rc == RC_OK && config->retention.period_s > 0)
+        rc = store_keeper_start(s, &s->keeper);
     if (rc != RC_OK) {
         store_stop(s);
         return rc;

@@ -15,6 +15,7 @@
 enum { STORE_PARAM_MAX = 256 * 1024 * 1024 };
 
 struct store_desk; /* a writer's scratch paper */
+struct store_keeper;
 
 enum { STORE_ROUTES = 4096 };
 
@@ -29,10 +30,11 @@ struct store {
     struct store_events events;
     const struct clock *clock;
     struct store_side writers, readers;
-    struct store_desk **desks; /* one for each writer */
-    pthread_mutex_t lock;      /* guards the four below, and `usable` */
-    bool is_up, told_up;       /* as it is, and as events.up() last said */
-    bool telling;              /* a worker is in events.up() */
+    struct store_desk **desks;   /* one for each writer */
+    struct store_keeper *keeper; /* NULL: no passes */
+    pthread_mutex_t lock;        /* guards the four below, and `usable` */
+    bool is_up, told_up;         /* as it is, and as events.up() last said */
+    bool telling;                /* a worker is in events.up() */
     bool stopping;
     _Atomic uint64_t routes[STORE_ROUTES]; /* store_route.c */
 };
@@ -88,6 +90,10 @@ extern const struct migration store_migrations[STORE_VERSION];
     X(lock_inbox)                                                                                  \
     X(trim_rows)                                                                                   \
     X(forget_ids)                                                                                  \
+    X(take_keeper_role)                                                                            \
+    X(find_old_rows)                                                                               \
+    X(drop_old_rows)                                                                               \
+    X(drop_letters)                                                                                \
     X(empty_inbox)                                                                                 \
     X(delete_account)                                                                              \
     X(block_inbox)                                                                                 \
@@ -254,5 +260,12 @@ extern const struct unit_kind store_read_record, store_read_rows, store_read_hea
 extern const struct unit_kind store_add_account, store_set_proofs, store_trim_rows;
 extern const struct unit_kind store_delete_account, store_block_inbox;
 extern const struct unit_kind store_show_conversation, store_list_conversations;
+
+/* ---- store_keep.c: what nobody needs any more goes ---- */
+
+/* Starts the thread. RC_NO_MEMORY, RC_IO. */
+MUST_CHECK enum rc store_keeper_start(struct store *s, struct store_keeper **out);
+/* At once, also in the middle of a pass. NULL-safe. */
+void store_keeper_stop(struct store_keeper *k);
 
 #endif

@@ -300,4 +300,81 @@ const char *const store_sql[SQL_COUNT] = {
         " SELECT ctid FROM kez.kept_id"
         " WHERE created_at < statement_timestamp() - make_interval(hours => $1::bigint::int)"
         " ORDER BY created_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED))",
+
+    /* ---- of the keeper (store_keep.c) ---- */
+
+    /* 1: this session has the role, until it ends. The lock's number is "kez-keep" in ASCII. */
+    [SQL_take_keeper_role] = "SELECT pg_try_advisory_lock(7738725870199989616)::int::bigint",
+
+    /* $1 after this inbox, $2 inboxes at most, $3 days (0: any age stays), $4 rows that stay (0:
+     * any number). (inbox, 1 when its first row may go), by inbox. */
+    [SQL_find_old_rows] = "SELECT i.id, (i.first <= i.head AND ("
+                          " ($4::bigint > 0 AND i.first <= i.head - $4::bigint)"
+                          " OR ($3::bigint > 0 AND (SELECT created_at FROM kez.inbox_row"
+                          "  WHERE inbox = i.id AND seq = i.first LIMIT 1) <"
+                          "  statement_timestamp() - make_interval(days => $3::bigint::int))"
+                          "))::int::bigint"
+                          " FROM kez.inbox AS i WHERE i.id > $1::bigint"
+                          " ORDER BY i.id LIMIT $2::bigint",
+    /* $1 inboxes, $2 rows of each at most, $3 bytes of envelopes of each at most (and one row
+     * more), $4 days and $5 rows as before, $6 hours that an id is remembered. Comes after
+     * lock_inboxes. What goes is a prefix: up to the first row that stays, whatever is behind it.
+     * (inbox, rows dropped, 1 when there may be more) for each that lost any. */
+    [SQL_drop_old_rows] =
+        "WITH doomed AS MATERIALIZED ("
+        " SELECT i.id AS inbox, i.place AS box, r.* FROM unnest($1::bigint[]) AS u (id)"
+        " CROSS JOIN LATERAL (SELECT id, first, head, ctid AS place FROM kez.inbox"
+        "  WHERE id = u.id LIMIT 1) AS i"
+        " CROSS JOIN LATERAL ("
+        "  SELECT * FROM ("
+        "   SELECT w.*, sum(bytes) OVER so_far - bytes AS before,"
+        "    bool_and(($5::bigint > 0 AND seq <= i.head - $5::bigint) OR ($4::bigint > 0 AND"
+        "     created_at < statement_timestamp() - make_interval(days => $4::bigint::int)))"
+        "     OVER so_far AS goes FROM ("
+        "    SELECT ctid AS place, seq, created_at, sender, id AS name, envelope,"
+        "     coalesce(octet_length(envelope), 0) AS bytes FROM kez.inbox_row"
+        "    WHERE inbox = i.id AND seq >= i.first ORDER BY seq LIMIT $2::bigint) AS w"
+        "   WINDOW so_far AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)"
+        "  ) AS judged WHERE goes AND before < $3::bigint"
+        " ) AS r"
+        "), gone AS ("
+        " DELETE FROM kez.inbox_row WHERE ctid = ANY (ARRAY (SELECT place FROM doomed))"
+        "), kept AS ("
+        " INSERT INTO kez.kept_id (inbox, sender, id, seq, created_at, digest)"
+        " SELECT inbox, sender, name, seq, created_at, sha256(convert_to(envelope, 'UTF8'))"
+        " FROM doomed WHERE name IS NOT NULL"
+        " AND created_at > statement_timestamp() - make_interval(hours => $6::bigint::int)"
+        "), moved AS ("
+        " UPDATE kez.inbox AS i SET first = m.first FROM ("
+        "  SELECT box, max(seq) + 1 AS first FROM doomed GROUP BY box) AS m WHERE i.ctid = m.box"
+        ") SELECT inbox, count(*), (count(*) = $2::bigint OR sum(bytes) >= $3::bigint)::int::bigint"
+        " FROM doomed GROUP BY inbox",
+
+    /* $1 after this letter, $2 letters at most to look at, $3 hours that an id is remembered.
+     * (number of the last one seen, how many were seen, how many went).
+     *
+     * A letter that has no row never gets one: its rows are added in its own transaction and by
+     * none after, so whoever sees the letter sees them all, or sees that they have gone. A post
+     * under way is not seen at all. A repeat that finds the letter while it goes is answered from
+     * its own snapshot; one that comes later has outlived its id's memory.
+     *
+     * The latest letter of a conversation that has participants says where that stands in their
+     * lists. It stays, also when two of these run at once: one goes only if a later one is there,
+     * and so on up to the latest. */
+    [SQL_drop_letters] =
+        "WITH seen AS MATERIALIZED ("
+        " SELECT number FROM kez.letter WHERE number > $1::bigint"
+        " ORDER BY number LIMIT $2::bigint"
+        "), spare AS MATERIALIZED ("
+        " SELECT l.place FROM seen AS s CROSS JOIN LATERAL ("
+        "  SELECT ctid AS place, number, conversation, created_at FROM kez.letter"
+        "  WHERE number = s.number LIMIT 1) AS l"
+        " WHERE (SELECT 1 FROM kez.inbox_row WHERE letter = s.number LIMIT 1) IS NULL"
+        " AND l.created_at < statement_timestamp() - make_interval(hours => $3::bigint::int)"
+        " AND ((SELECT 1 FROM kez.letter AS later WHERE later.conversation = l.conversation"
+        "   AND later.number > l.number LIMIT 1) IS NOT NULL"
+        "  OR (SELECT 1 FROM kez.participant WHERE sid = l.conversation LIMIT 1) IS NULL)"
+        "), gone AS ("
+        " DELETE FROM kez.letter WHERE ctid = ANY (ARRAY (SELECT place FROM spare)) RETURNING 1"
+        ") SELECT coalesce(max(number), 0), count(*), (SELECT count(*) FROM gone) FROM seen",
 };

@@ -24,6 +24,7 @@ static struct world {
     struct flow flow;
     struct reload reload;
     uint32_t drain_time_s;
+    struct store_retention retention;
 } w;
 
 static void write_settings(const char *more) {
@@ -52,6 +53,7 @@ static int set_up(void **state) {
         assert_non_null(*quotas[i] = quota_new(7, KEYS));
     w.reload = (struct reload){3, w.argv, &w.started};
     w.drain_time_s = 7;
+    w.retention = (struct store_retention){7, 7, 7};
     log_set_level(LOG_ERROR);
     return 0;
 }
@@ -76,26 +78,35 @@ static void check_rates(uint32_t registered, uint32_t unsigned_posts, uint32_t s
     assert_int_equal(quota_per_minute(w.flow.stream_quota), stream_opens);
 }
 
+static void check_retention(uint32_t days, uint32_t rows, uint32_t period_s) {
+    assert_int_equal(w.retention.days, days);
+    assert_int_equal(w.retention.rows, rows);
+    assert_int_equal(w.retention.period_s, period_s);
+}
+
 static void everything_that_may_change_holds(void **state) {
     (void)state;
     write_settings("limit-register = 1\nlimit-posts-unsigned = 2\nlimit-posts-signed = 3\n"
                    "limit-stream-opens = 0\nrequire-signed-posts = yes\ndrain-time = 60\n"
                    "log-level = warn\nlimit-stream-opens-per-address = 4\n"
-                   "limit-failed-signatures = 5\n");
-    reload_settings(&w.reload, &w.flow, &w.drain_time_s);
+                   "limit-failed-signatures = 5\ninbox-retention-days = 6\n"
+                   "inbox-retention-rows = 8\ninbox-retention-period = 9\n");
+    reload_settings(&w.reload, &w.flow, &w.drain_time_s, &w.retention);
     check_rates(1, 2, 3, 0);
     assert_int_equal(quota_per_minute(w.flow.opens_quota), 4);
     assert_int_equal(quota_per_minute(w.flow.failures_quota), 5);
     assert_true(atomic_load(&w.flow.require_signed_posts));
     assert_int_equal(w.drain_time_s, 60);
+    check_retention(6, 8, 9);
     assert_true(log_is_on(LOG_WARN));
     assert_false(log_is_on(LOG_INFO));
     /* What is not said any more has its default again. */
     write_settings("log-level = error\n");
-    reload_settings(&w.reload, &w.flow, &w.drain_time_s);
+    reload_settings(&w.reload, &w.flow, &w.drain_time_s, &w.retention);
     check_rates(10, 60, 600, 600);
     assert_false(atomic_load(&w.flow.require_signed_posts));
     assert_int_equal(w.drain_time_s, 10);
+    check_retention(0, 0, 600);
     assert_false(log_is_on(LOG_WARN));
 }
 
@@ -107,12 +118,13 @@ static void one_wrong_setting_changes_nothing(void **state) {
     log_set_fd(-1); /* it says what is wrong at each */
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         write_settings(wrong[i]);
-        reload_settings(&w.reload, &w.flow, &w.drain_time_s);
+        reload_settings(&w.reload, &w.flow, &w.drain_time_s, &w.retention);
         check_rates(7, 7, 7, 7);
         assert_int_equal(w.drain_time_s, 7);
+        check_retention(7, 7, 7);
     }
     assert_int_equal(remove(w.path), 0);
-    reload_settings(&w.reload, &w.flow, &w.drain_time_s);
+    reload_settings(&w.reload, &w.flow, &w.drain_time_s, &w.retention);
     check_rates(7, 7, 7, 7);
     log_set_fd(2);
 }
@@ -122,7 +134,7 @@ static void settings_that_can_change_have_these_names(void **state) {
     size_t n = 0;
     for (size_t i = 0; i < settings_count; i++)
         n += reload_is_for(&settings[i]);
-    assert_int_equal(n, 9); /* none of them is misspelt */
+    assert_int_equal(n, 12); /* none of them is misspelt */
     assert_false(reload_is_for(settings_find(STR("bind"))));
 }
 
