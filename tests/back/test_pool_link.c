@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -227,6 +228,31 @@ static void an_answer_that_is_late_ends_the_connection(void **state) {
     link_free(l);
 }
 
+/* The answers would come after ten minutes. */
+static void whoever_is_told_to_stop_waits_for_no_answer(void **state) {
+    (void)state;
+    struct link_config c = {.url = postgres_url(pg, "link"),
+                            .name = "a test",
+                            .timeout_ms = 600000,
+                            .connect_timeout_ms = 600000,
+                            .stop_fd = eventfd(0, EFD_CLOEXEC)};
+    struct link *l;
+    struct pg_result *r[1];
+    assert_true(c.stop_fd > 0);
+    assert_int_equal(link_new(&c, clock_system(), &l), RC_OK);
+    assert_int_equal(link_open(l), RC_OK);
+    assert_int_equal(link_ping(l), RC_OK);
+    link_send_sql(l, "SELECT pg_sleep(600)", 0, NULL);
+    link_sync(l);
+    assert_int_equal(eventfd_write(c.stop_fd, 1), 0);
+    assert_int_equal(link_collect(l, 1, r), RC_UNAVAILABLE);
+    assert_false(link_is_open(l));
+    assert_false(link_timed_out(l));
+    assert_int_equal(link_open(l), RC_UNAVAILABLE);
+    (void)close(c.stop_fd);
+    link_free(l);
+}
+
 static bool is_dead(void *l) { return !link_is_alive(l); }
 
 static void a_server_that_hangs_up_is_noticed(void **state) {
@@ -273,6 +299,7 @@ int main(void) {
         cmocka_unit_test(a_commit_that_fails_is_a_failure),
         cmocka_unit_test(large_pipelines_do_not_get_stuck),
         cmocka_unit_test(an_answer_that_is_late_ends_the_connection),
+        cmocka_unit_test(whoever_is_told_to_stop_waits_for_no_answer),
         cmocka_unit_test(a_server_that_hangs_up_is_noticed),
         cmocka_unit_test(what_the_server_said_about_a_statement_is_not_kept),
     };

@@ -1,0 +1,316 @@
+/* tests/back/test_store_keep_faults.c -- retention when sessions end, PostgreSQL crashes, locks are
+ * held, several stores want the role, and posts come meanwhile.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "back/pool_link.h"
+#include "core/stats.h"
+#include "support/proc.h"
+#include "support/talker.h"
+
+enum { UP_MS = 60000, SOON_MS = 60000, SQL_BYTES = 1024 };
+
+static struct postgres *pg;
+static const char *url;
+static struct asker *asker; /* that drops nothing by itself */
+
+static int setup(void **state) {
+    (void)state;
+    pg = postgres_start();
+    url = postgres_url(pg, "keep");
+    asker = asker_start(url);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    asker_stop(asker);
+    postgres_stop(pg);
+    return 0;
+}
+
+static int empty(void **state) {
+    (void)state;
+    postgres_exec(pg, "keep",
+                  "TRUNCATE kez.account, kez.inbox, kez.inbox_row, kez.letter, kez.kept_id,"
+                  " kez.conversation, kez.participant");
+    return 0;
+}
+
+static char *value(const char *sql) { return postgres_value(pg, "keep", sql); }
+
+static void assert_sql(const char *sql, const char *want) {
+    char *got = value(sql);
+    if (strcmp(got, want) != 0)
+        fail_msg("%s: %s, not %s", sql, got, want);
+    free(got);
+}
+
+static bool is_true(void *sql) {
+    char *got = value(sql);
+    bool yes = strcmp(got, "t") == 0;
+    free(got);
+    return yes;
+}
+
+static void wait_for(const char *wish) {
+    char sql[SQL_BYTES];
+    (void)snprintf(sql, sizeof sql, "%s", wish);
+    if (!proc_poll(is_true, sql, SOON_MS))
+        fail_msg("never true: %s", sql);
+}
+
+/* A store whose sessions all have this name. */
+static struct asker *start_keeper(const char *name, uint32_t rows) {
+    char named[256];
+    (void)snprintf(named, sizeof named, "%s?application_name=%s", url, name);
+    struct store_config config = asker_config(named);
+    config.retention = (struct store_retention){.rows = rows, .period_s = 1};
+    struct asker *a = asker_start_with(&config);
+    asker_wait_up(a, true, UP_MS);
+    return a;
+}
+
+/* Names of those that have the role. */
+#define KEEPERS                                                                                    \
+    "(SELECT coalesce(string_agg(a.application_name, ' '), '') FROM pg_locks AS l"                 \
+    " JOIN pg_stat_activity AS a ON a.pid = l.pid"                                                 \
+    " WHERE l.locktype = 'advisory' AND l.granted AND a.datname = 'keep')"
+
+static bool passes_rose(void *arg) {
+    const int64_t *above = arg;
+    return atomic_load(&stats.retention_passes) > *above;
+}
+
+static void await_passes(int64_t n) {
+    int64_t above = atomic_load(&stats.retention_passes) + n - 1;
+    assert_true(proc_poll(passes_rose, &above, SOON_MS));
+}
+
+/* Inboxes of `each` rows, dense, made by SQL. */
+static void make_inboxes(unsigned inboxes, unsigned each) {
+    char sql[SQL_BYTES];
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO kez.account (handle, primary_key, registered_at)"
+                   " SELECT 'made' || n, sha256(n::text::bytea), now()"
+                   " FROM generate_series(1, %u) AS n;"
+                   "INSERT INTO kez.inbox (id, head) SELECT inbox, %u FROM kez.account;"
+                   "INSERT INTO kez.inbox_row (inbox, seq, created_at, type, sender, envelope)"
+                   " SELECT id, n, now(), 0, '', '{}' FROM kez.inbox, generate_series(1, %u) AS n",
+                   inboxes, each, each);
+    postgres_exec(pg, "keep", sql);
+}
+
+static void assert_dense(void) {
+    assert_sql("SELECT count(*) FROM kez.inbox AS i WHERE head - first + 1 <>"
+               " (SELECT count(*) FROM kez.inbox_row WHERE inbox = i.id"
+               "  AND seq BETWEEN i.first AND i.head)",
+               "0");
+    assert_sql("SELECT count(*) FROM kez.inbox_row AS r LEFT JOIN kez.inbox AS i ON i.id = r.inbox"
+               " WHERE i.id IS NULL OR r.seq NOT BETWEEN i.first AND i.head",
+               "0");
+}
+
+/* ---- the role ---- */
+
+static void one_has_the_role_until_it_ends_and_then_another(void **state) {
+    (void)state;
+    struct asker *one = start_keeper("one", 0);
+    wait_for("SELECT " KEEPERS " = 'one'");
+    struct asker *two = start_keeper("two", 0);
+    /* The other asks for it at each look, once a period. */
+    await_passes(4);
+    assert_sql("SELECT " KEEPERS, "one");
+    asker_stop(one);
+    wait_for("SELECT " KEEPERS " = 'two'");
+    one = start_keeper("one", 0);
+    /* The session alone ends: somebody goes on, and only one. */
+    free(value("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks"
+               " WHERE locktype = 'advisory'"));
+    wait_for("SELECT " KEEPERS " IN ('one', 'two')");
+    await_passes(2);
+    asker_stop(one);
+    asker_stop(two);
+}
+
+static void a_keeper_that_finds_no_server_waits_for_it(void **state) {
+    (void)state;
+    postgres_halt(pg, "fast");
+    struct store_config config = asker_config(url);
+    config.retention = (struct store_retention){.period_s = 1};
+    struct asker *keeper = asker_start_with(&config);
+    assert_false(asker_gets_up(keeper, 300));
+    postgres_resume(pg);
+    await_passes(1);
+    asker_stop(keeper);
+    asker_wait_up(asker, true, UP_MS);
+}
+
+/* ---- in the middle of a pass ---- */
+
+static bool has_dropped_some(void *arg) {
+    const int64_t *before = arg;
+    return atomic_load(&stats.retention_rows_dropped) > *before;
+}
+
+/* What the rows of a pass that would take long look like while it is under way. */
+static struct asker *start_long_pass(void) {
+    make_inboxes(150, 1000);
+    int64_t before = atomic_load(&stats.retention_rows_dropped);
+    struct asker *keeper = start_keeper("keeper", 1);
+    assert_true(proc_poll(has_dropped_some, &before, SOON_MS));
+    return keeper;
+}
+
+static void a_server_that_crashes_in_the_middle_of_a_pass_costs_nothing(void **state) {
+    (void)state;
+    struct asker *keeper = start_long_pass();
+    postgres_halt(pg, "immediate");
+    postgres_resume(pg);
+    assert_sql("SELECT sum(head - first) > 0 FROM kez.inbox", "t");
+    assert_dense();
+    wait_for("SELECT sum(head - first) = 0 FROM kez.inbox");
+    assert_dense();
+    asker_stop(keeper);
+    asker_wait_up(asker, true, UP_MS);
+}
+
+static void sessions_that_end_in_the_middle_of_a_pass_cost_nothing(void **state) {
+    (void)state;
+    struct asker *keeper = start_long_pass();
+    for (int i = 0; i < 20; i++)
+        free(value("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                   " WHERE application_name = 'keeper'"));
+    wait_for("SELECT sum(head - first) = 0 FROM kez.inbox");
+    assert_dense();
+    asker_stop(keeper);
+}
+
+static void a_store_that_stops_does_not_wait_for_its_pass(void **state) {
+    (void)state;
+    struct asker *keeper = start_long_pass();
+    asker_stop(keeper);
+    assert_sql("SELECT sum(head - first) > 0 FROM kez.inbox", "t");
+    assert_dense();
+    /* Another one finishes it. */
+    keeper = start_keeper("another", 1);
+    wait_for("SELECT sum(head - first) = 0 FROM kez.inbox");
+    assert_dense();
+    asker_stop(keeper);
+}
+
+static void a_locked_inbox_waits_for_its_turn_and_others_do_not(void **state) {
+    (void)state;
+    make_inboxes(120, 3);
+    struct link_config c = {
+        .url = url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
+    struct link *other;
+    assert_int_equal(link_new(&c, clock_system(), &other), RC_OK);
+    assert_int_equal(link_open(other), RC_OK);
+    assert_int_equal(link_script(other,
+                                 "BEGIN; SELECT FROM kez.inbox WHERE id ="
+                                 " (SELECT min(id) + 60 FROM kez.inbox) FOR UPDATE",
+                                 10000),
+                     RC_OK);
+    struct asker *keeper = start_keeper("keeper", 1);
+    await_passes(1);
+    assert_sql("SELECT count(*) || ' ' || min(id - 60 - (SELECT min(id) FROM kez.inbox))"
+               " FROM kez.inbox WHERE first = 1",
+               "1 0");
+    assert_int_equal(link_script(other, "COMMIT", 10000), RC_OK);
+    wait_for("SELECT count(*) = 0 FROM kez.inbox WHERE first <> 3");
+    assert_dense();
+    link_free(other);
+    asker_stop(keeper);
+}
+
+/* ---- with posts ---- */
+
+enum { USERS = 8, POSTERS = 4, PASSES = 3 };
+
+struct poster {
+    struct asker *asker;
+    const struct user *users;
+    int64_t until; /* so many passes were made */
+    unsigned number, failed, direct, talk;
+    uint64_t last[USERS];
+};
+
+/* Directly and to a conversation; the seqs that it is told must grow. */
+static void *post_on(void *arg) {
+    struct poster *p = arg;
+    for (unsigned i = 0; atomic_load(&stats.retention_passes) < p->until; i++) {
+        unsigned at = (i + p->number) % USERS;
+        bool is_direct = i % 3 != 0;
+        char id[32];
+        uint64_t seq = 0;
+        (void)snprintf(id, sizeof id, "%u-%u", p->number, i);
+        enum rc rc = is_direct
+                         ? asker_post(p->asker, &p->users[at], NULL, i % 2 ? id : "", "{}", &seq)
+                         : talker_post(p->asker, &p->users[at], 1, id, "{}", &seq);
+        p->failed += rc != RC_OK || seq <= p->last[at];
+        p->last[at] = seq;
+        p->direct += is_direct;
+        p->talk += !is_direct;
+    }
+    return NULL;
+}
+
+static void posts_by_two_stores_lose_nothing_meanwhile(void **state) {
+    (void)state;
+    struct user users[USERS];
+    struct poster posters[POSTERS];
+    pthread_t threads[POSTERS];
+    for (unsigned i = 0; i < USERS; i++)
+        users[i] = asker_user(asker, 1 + i);
+    assert_int_equal(talker_make(asker, &users[0], 1, NULL, users, USERS, NULL), RC_OK);
+    struct asker *keeper = start_keeper("keeper", 2);
+    int64_t until = atomic_load(&stats.retention_passes) + PASSES;
+    int64_t rows = atomic_load(&stats.retention_rows_dropped);
+    unsigned direct = 0, talk = 1; /* its making */
+    for (unsigned i = 0; i < POSTERS; i++) {
+        posters[i] = (struct poster){
+            .asker = i % 2 ? asker : keeper, .users = users, .until = until, .number = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, post_on, &posters[i]), 0);
+    }
+    for (unsigned i = 0; i < POSTERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(posters[i].failed, 0);
+        direct += posters[i].direct;
+        talk += posters[i].talk;
+    }
+    assert_true(atomic_load(&stats.retention_rows_dropped) > rows);
+    /* Every post is in the heads: direct ones once, those to the conversation in each. */
+    char want[32];
+    (void)snprintf(want, sizeof want, "%u", direct + USERS * talk);
+    assert_sql("SELECT sum(head) FROM kez.inbox", want);
+    wait_for("SELECT bool_and(first = head - 1) FROM kez.inbox");
+    assert_dense();
+    char *log = postgres_log(pg);
+    assert_null(strstr(log, "deadlock"));
+    free(log);
+    asker_stop(keeper);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(one_has_the_role_until_it_ends_and_then_another, empty),
+        cmocka_unit_test_setup(a_keeper_that_finds_no_server_waits_for_it, empty),
+        cmocka_unit_test_setup(a_server_that_crashes_in_the_middle_of_a_pass_costs_nothing, empty),
+        cmocka_unit_test_setup(sessions_that_end_in_the_middle_of_a_pass_cost_nothing, empty),
+        cmocka_unit_test_setup(a_store_that_stops_does_not_wait_for_its_pass, empty),
+        cmocka_unit_test_setup(a_locked_inbox_waits_for_its_turn_and_others_do_not, empty),
+        cmocka_unit_test_setup(posts_by_two_stores_lose_nothing_meanwhile, empty),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
