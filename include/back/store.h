@@ -55,6 +55,8 @@ struct store_events {
      * connection was lost also for a post that turns out to be there already, since it may be the
      * one whose answer was lost. The frame is borrowed. */
     void (*row)(void *arg, const struct handle *to, struct frame *frame);
+    /* All rows of a transaction have been told of; before done() of its jobs. NULL: no matter. */
+    void (*rows_end)(void *arg);
     /* The first connection works, or none does any more. */
     void (*up)(void *arg, bool up);
 };

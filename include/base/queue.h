@@ -27,6 +27,7 @@ struct queue {
     struct queue_item *first, **last;
     size_t items, bytes, max_items, max_bytes;
     bool closed;
+    bool is_rung; /* the eventfd is readable */
     int fd;
 };
 
@@ -38,6 +39,10 @@ void queue_done(struct queue *q);
 /* RC_FULL: one of the limits is reached (one item larger than max_bytes passes when the queue is
  * empty). RC_CLOSED: after queue_close(). In both cases the item is still the caller's. */
 MUST_CHECK enum rc queue_push(struct queue *q, struct queue_item *item);
+/* The same, but the consumer may sleep on until queue_wake() or another push. */
+MUST_CHECK enum rc queue_push_quietly(struct queue *q, struct queue_item *item);
+/* Wakes the consumer if something waits. */
+void queue_wake(struct queue *q);
 /* Passes the limits: for the few jobs that must not be refused (an answer to a job of the
  * consumer's own, whose number is bounded elsewhere). RC_CLOSED only. */
 MUST_CHECK enum rc queue_push_always(struct queue *q, struct queue_item *item);

@@ -33,7 +33,9 @@ struct frame {
 
 /* NULL: no memory, or over FRAME_MAX_BYTES. The caller holds one reference. */
 struct frame *frame_new(const struct row *row);
-/* The same for JSON that came over NATS and was read by row_read_head(). */
+/* The same row in another inbox: as `f`, which is of frame_new(), but for its seq and epoch_tag. */
+struct frame *frame_with_seq(const struct frame *f, uint64_t seq);
+/* The same as frame_new() for JSON that came over NATS and was read by row_read_head(). */
 struct frame *frame_of_json(const struct row_head *head, struct str json);
 /* An event that is not a row (ready, resync, drain, keep-alive): `bytes` as they are, json_n = 0.
  */

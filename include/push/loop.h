@@ -25,8 +25,10 @@ void loop_stop(struct loop *l);
 /* Messages with a body. RC_NO_MEMORY, RC_CLOSED: it did not arrive, what it refers to is still the
  * caller's. loop_row() also RC_FULL; whatever it lost, the shard then looks at all heads. */
 MUST_CHECK enum rc loop_open(struct loop *l, const struct push_open *open, int fd);
+/* quietly: the shard need not look before loop_wake(). */
 MUST_CHECK enum rc loop_row(struct loop *l, const struct handle *to, uint64_t seq,
-                            struct frame *frame);
+                            struct frame *frame, bool quietly);
+void loop_wake(struct loop *l);
 
 /* Answers bring their own link, and always arrive until loop_stop(). */
 void loop_read_done(struct loop *l, struct push_read *read);

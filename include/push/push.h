@@ -120,6 +120,10 @@ void push_open(struct push *p, const struct push_open *open, int fd);
 /* A row of the handle was committed or came over the bus: frame borrowed, NULL when only the seq is
  * known. */
 void push_row(struct push *p, const struct handle *to, uint64_t seq, struct frame *frame);
+/* The same for one of many that come together: nobody need look at it before push_wake(), so that
+ * what a stream gets of them leaves in one call. */
+void push_row_quietly(struct push *p, const struct handle *to, uint64_t seq, struct frame *frame);
+void push_wake(struct push *p);
 /* The bus is up (again) or down. */
 void push_bus_up(struct push *p, bool up);
 /* The bus dropped messages: every handle may be behind. */

@@ -11,9 +11,16 @@
 
 static void row_committed(void *arg, const struct handle *to, struct frame *frame) {
     struct links *l = arg;
-    push_row(l->push, to, frame->seq, frame);
+    push_row_quietly(l->push, to, frame->seq, frame);
     if (l->bus)
-        bus_publish(l->bus, to, frame);
+        bus_publish_quietly(l->bus, to, frame);
+}
+
+static void rows_end(void *arg) {
+    struct links *l = arg;
+    push_wake(l->push);
+    if (l->bus)
+        bus_wake(l->bus);
 }
 
 static void store_changed(void *arg, bool up) {
@@ -140,7 +147,7 @@ enum rc links_start(struct links *l, const struct config *c, const struct push_c
                     const struct clock *clock, const char **why) {
     const struct push_ops ops = {l, ask_read, ask_heads, subscribe, unsubscribe, ask_barrier};
     const struct bus_events bus = {l, row_came, bus_changed, barrier_done};
-    const struct store_events store = {l, row_committed, store_changed};
+    const struct store_events store = {l, row_committed, rows_end, store_changed};
     enum rc rc = push_start(push, &ops, clock, &l->push);
     *why = "the stream threads could not be started: out of memory, threads or descriptors";
     if (rc == RC_OK && c->bus.urls) {

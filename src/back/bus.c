@@ -64,7 +64,7 @@ struct bus {
 
 /* ---- what is asked ---- */
 
-static void wake_courier(struct bus *b) {
+void bus_wake(struct bus *b) {
     pthread_mutex_lock(&b->lock);
     pthread_cond_signal(&b->wake);
     pthread_mutex_unlock(&b->lock);
@@ -73,13 +73,13 @@ static void wake_courier(struct bus *b) {
 enum rc bus_subscribe(struct bus *b, const struct handle *h) {
     enum rc rc = bus_interests_want(&b->interests, h);
     if (rc == RC_OK)
-        wake_courier(b);
+        bus_wake(b);
     return rc;
 }
 
 void bus_unsubscribe(struct bus *b, const struct handle *h) {
     bus_interests_drop(&b->interests, h);
-    wake_courier(b);
+    bus_wake(b);
 }
 
 void bus_barrier(struct bus *b, unsigned shard, uint64_t ticket) {
@@ -91,14 +91,17 @@ void bus_barrier(struct bus *b, unsigned shard, uint64_t ticket) {
     pthread_mutex_unlock(&b->lock);
 }
 
-void bus_publish(struct bus *b, const struct handle *to, const struct frame *frame) {
+void bus_publish_quietly(struct bus *b, const struct handle *to, const struct frame *frame) {
     pthread_mutex_lock(&b->lock);
     size_t limit = b->state == LINK_UP ? b->up_bytes : b->down_bytes;
     pthread_mutex_unlock(&b->lock);
-    if (bus_letters_put(&b->letters, to, frame, limit) == RC_OK)
-        wake_courier(b);
-    else
+    if (bus_letters_put(&b->letters, to, frame, limit) != RC_OK)
         stats_add(bus_publish_failed, 1);
+}
+
+void bus_publish(struct bus *b, const struct handle *to, const struct frame *frame) {
+    bus_publish_quietly(b, to, frame);
+    bus_wake(b);
 }
 
 bool bus_is_up(const struct bus *b) { return bus_news_is_up(&b->news); }
@@ -132,7 +135,7 @@ static void on_slow(void *arg) {
     struct bus *b = arg;
     bus_news_set_slow(&b->news);
     bus_news_tell(&b->news);
-    wake_courier(b); /* when it was too early to tell, it keeps the time */
+    bus_wake(b); /* when it was too early to tell, it keeps the time */
 }
 
 static void on_trouble(void *arg, const char *reason) {

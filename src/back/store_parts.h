@@ -161,6 +161,7 @@ struct entry {
     uint64_t scope;        /* where the id is the sender's only one: the inbox, the conversation */
     bool may_rerun;        /* running it twice is as good as once */
     char verdict;
+    enum rc rc; /* what the job will be answered with */
     uint64_t seq;
     int64_t created_at_ms;
     struct frame *frame; /* of a row to tell of; NULL: none, or no memory */

@@ -70,11 +70,15 @@ static size_t answer(struct run *run, struct entry *e, size_t n) {
     size_t left = 0;
     stats_add(store_batches, 1);
     for (size_t i = 0; i < n; i++)
+        if (e[i].verdict != IS_LATER)
+            e[i].rc = run->kind->tell(s, &e[i], run->desk->result, rc_of(e[i].verdict));
+    if (s->events.rows_end)
+        s->events.rows_end(s->events.arg);
+    for (size_t i = 0; i < n; i++)
         if (e[i].verdict == IS_LATER)
             e[left++] = e[i];
         else
-            store_finish(s, e[i].job,
-                         run->kind->tell(s, &e[i], run->desk->result, rc_of(e[i].verdict)));
+            store_finish(s, e[i].job, e[i].rc);
     batch_forget(run->desk, e, n);
     return left;
 }

@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <assert.h>
-#include <stdio.h>
+#include <string.h>
 
 #include <libpq-fe.h>
 
@@ -49,21 +49,28 @@ static bool read_told(struct entry *e, size_t n, bool may_be_ours, const PGresul
 }
 
 static void put_handle(struct handle *out, struct str text) {
-    (void)snprintf(out->text, sizeof out->text, "%.*s", STR_ARG(text));
+    size_t n = text.n < sizeof out->text ? text.n : sizeof out->text - 1;
+    memcpy(out->text, text.p, n);
+    memset(out->text + n, 0, sizeof out->text - n);
 }
 
-/* Tells of one inbox row; `what` has all but its seq. */
-static void tell_row(struct store *s, const PGresult *r, int row, const struct row *what) {
-    struct handle to = {{0}};
+/* Tells of one inbox row; `what` has all but its seq. The rows of one letter are made after the
+ * first of them, *like, which the caller has set to NULL and lets go of at the end. */
+static void tell_row(struct store *s, const PGresult *r, int row, const struct row *what,
+                     struct frame **like) {
+    struct handle to;
     struct row one = *what;
     put_handle(&to, value_get_str(r, row, HANDLE));
     one.seq = (uint64_t)value_get_i64(r, row, SEQ);
-    struct frame *f = frame_new(&one);
-    if (f)
-        f->epoch_tag = value_get_epoch_tag(r, row, EPOCH);
-    if (f)
-        s->events.row(s->events.arg, &to, f);
-    frame_unref(f);
+    struct frame *f = *like ? frame_with_seq(*like, one.seq) : frame_new(&one);
+    if (!f)
+        return;
+    f->epoch_tag = value_get_epoch_tag(r, row, EPOCH);
+    s->events.row(s->events.arg, &to, f);
+    if (*like)
+        frame_unref(f);
+    else
+        *like = f;
 }
 
 static bool witness_of_talk(const struct entry *e, const PGresult *r, struct str *handle,
@@ -163,13 +170,15 @@ static enum rc tell_post(struct store *s, struct entry *e, const PGresult *r, en
                        .from = e->sender,
                        .conversation = str_of(p->sid.text),
                        .envelope = buf_str(&p->envelope)};
+    struct frame *like = NULL;
     count_rows(e);
     stats_add(posts_repeated, rc == RC_REPEAT);
     for (int row = e->row + 1; row < e->end_row; row++) {
-        tell_row(s, r, row, &what);
+        tell_row(s, r, row, &what, &like);
         if (str_eq(value_get_str(r, row, HANDLE), e->sender))
             e->seq = (uint64_t)value_get_i64(r, row, SEQ);
     }
+    frame_unref(like);
     if (rc == RC_OK || rc == RC_REPEAT) {
         p->seq = e->seq;
         p->created_at_ms = e->created_at_ms;
@@ -190,6 +199,7 @@ const struct batch_kind store_talk_posts = {.statements = 3,
 static enum rc tell_of(struct store *s, struct entry *e, const PGresult *r, const struct sid *sid,
                        struct buf *json, struct handle *missing, enum rc rc) {
     struct str body = value_get_str(r, e->row, BODY);
+    struct frame *like = NULL;
     count_rows(e);
     for (int row = e->row + 1; row < e->end_row; row++) {
         bool is_older = !PQgetisnull(r, row, BODY); /* it has become something else since */
@@ -198,8 +208,9 @@ static enum rc tell_of(struct store *s, struct entry *e, const PGresult *r, cons
                                is_older ? value_get_ms(r, row, CREATED_AT) : e->created_at_ms,
                            .conversation = str_of(sid->text),
                            .data = is_older ? value_get_str(r, row, BODY) : body};
-        tell_row(s, r, row, &what);
+        tell_row(s, r, row, &what, &like);
     }
+    frame_unref(like);
     *missing = (struct handle){{0}};
     if (e->verdict == IS_MISSING) {
         put_handle(missing, body);

@@ -1,11 +1,12 @@
 /* base/queue.c -- a bounded queue of jobs from many threads to one.
  *
- * The eventfd is written when the queue stops being empty and read when the last item is taken, so
- * that a burst costs one wake.
+ * The eventfd is written when something waits and it is not readable yet, and read when the last
+ * item is taken, so that a burst costs one wake.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "base/queue.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -29,16 +30,17 @@ void queue_done(struct queue *q) {
 /* Holds q->lock. */
 static void ring(struct queue *q) {
     uint64_t one = 1;
-    ssize_t ignored = write(q->fd, &one, sizeof one);
-    (void)ignored;
+    q->is_rung = write(q->fd, &one, sizeof one) == sizeof one || errno == EAGAIN;
 }
 
-static enum rc push(struct queue *q, struct queue_item *item, bool always) {
+enum { ALWAYS = 1, QUIETLY = 2 };
+
+static enum rc push(struct queue *q, struct queue_item *item, int how) {
     enum rc rc = RC_OK;
     pthread_mutex_lock(&q->lock);
     if (q->closed) {
         rc = RC_CLOSED;
-    } else if (!always && q->items > 0 &&
+    } else if (!(how & ALWAYS) && q->items > 0 &&
                (q->items >= q->max_items || item->bytes > q->max_bytes ||
                 q->bytes > q->max_bytes - item->bytes)) {
         rc = RC_FULL;
@@ -47,16 +49,30 @@ static enum rc push(struct queue *q, struct queue_item *item, bool always) {
         *q->last = item;
         q->last = &item->next;
         q->bytes += item->bytes;
-        if (q->items++ == 0)
+        q->items++;
+        if (!(how & QUIETLY) && !q->is_rung)
             ring(q);
     }
     pthread_mutex_unlock(&q->lock);
     return rc;
 }
 
-enum rc queue_push(struct queue *q, struct queue_item *item) { return push(q, item, false); }
+enum rc queue_push(struct queue *q, struct queue_item *item) { return push(q, item, 0); }
 
-enum rc queue_push_always(struct queue *q, struct queue_item *item) { return push(q, item, true); }
+enum rc queue_push_quietly(struct queue *q, struct queue_item *item) {
+    return push(q, item, QUIETLY);
+}
+
+enum rc queue_push_always(struct queue *q, struct queue_item *item) {
+    return push(q, item, ALWAYS);
+}
+
+void queue_wake(struct queue *q) {
+    pthread_mutex_lock(&q->lock);
+    if (q->items > 0 && !q->is_rung)
+        ring(q);
+    pthread_mutex_unlock(&q->lock);
+}
 
 struct queue_item *queue_take(struct queue *q, size_t max_items, size_t max_bytes) {
     pthread_mutex_lock(&q->lock);
@@ -79,10 +95,9 @@ struct queue_item *queue_take(struct queue *q, size_t max_items, size_t max_byte
     } else {
         first = NULL;
     }
-    if (!q->first && !q->closed) {
+    if (!q->first && !q->closed && q->is_rung) {
         uint64_t rung;
-        ssize_t ignored = read(q->fd, &rung, sizeof rung);
-        (void)ignored;
+        q->is_rung = read(q->fd, &rung, sizeof rung) < 0 && errno != EAGAIN;
     }
     pthread_mutex_unlock(&q->lock);
     return first;

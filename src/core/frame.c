@@ -68,6 +68,47 @@ struct frame *frame_new(const struct row *row) {
     return finish(&b, json_at, &head);
 }
 
+/* Of the two numbers in a frame, and of what stands around them. */
+enum { SEQ_DIGITS_MAX = 20 };
+static const struct str before_id = STR_INIT("id: "), before_json = STR_INIT("\ndata: "),
+                        before_seq = STR_INIT("{\"seq\":");
+
+static struct str print(uint64_t number, char out[SEQ_DIGITS_MAX]) {
+    size_t at = SEQ_DIGITS_MAX;
+    do {
+        out[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return (struct str){out + at, SEQ_DIGITS_MAX - at};
+}
+
+static char *put(char *to, struct str bytes) {
+    memcpy(to, bytes.p, bytes.n);
+    return to + bytes.n;
+}
+
+struct frame *frame_with_seq(const struct frame *f, uint64_t seq) {
+    char digits[SEQ_DIGITS_MAX], old_digits[SEQ_DIGITS_MAX];
+    struct str number = print(seq, digits), old = print(f->seq, old_digits);
+    size_t json_at = before_id.n + number.n + before_json.n;
+    struct str rest = str_from((struct str){f->bytes, f->n}, f->json_at + before_seq.n + old.n);
+    size_t n = json_at + before_seq.n + number.n + rest.n;
+    struct frame *made = n <= FRAME_MAX_BYTES ? malloc(sizeof *made + n) : NULL;
+    if (!made)
+        return NULL;
+    *made = (struct frame){.n = (uint32_t)n,
+                           .json_at = (uint32_t)json_at,
+                           .json_n = (uint32_t)(n - json_at - tail.n),
+                           .type = f->type,
+                           .seq = seq,
+                           .created_at_ms = f->created_at_ms};
+    atomic_init(&made->refs, 1);
+    atomic_init(&made->tagged, NULL);
+    char *to = put(put(put(made->bytes, before_id), number), before_json);
+    (void)put(put(put(to, before_seq), number), rest);
+    return made;
+}
+
 struct frame *frame_of_json(const struct row_head *head, struct str json) {
     struct buf b;
     size_t json_at = begin(&b, head->seq, json.n);

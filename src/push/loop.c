@@ -262,14 +262,18 @@ enum rc loop_open(struct loop *l, const struct push_open *open, int fd) {
     return rc;
 }
 
-enum rc loop_row(struct loop *l, const struct handle *to, uint64_t seq, struct frame *frame) {
+void loop_wake(struct loop *l) { queue_wake(&l->queue); }
+
+enum rc loop_row(struct loop *l, const struct handle *to, uint64_t seq, struct frame *frame,
+                 bool quietly) {
     enum rc rc = RC_NO_MEMORY;
     struct row_note *n = malloc(sizeof *n);
     if (n) {
         size_t bytes = sizeof *n + (frame ? frame->n : 0);
         *n = (struct row_note){{.item = {.bytes = bytes}, .kind = NOTE_ROW}, *to, seq, NULL};
         n->frame = frame ? frame_ref(frame) : NULL;
-        rc = queue_push(&l->queue, &n->note.item);
+        rc = quietly ? queue_push_quietly(&l->queue, &n->note.item)
+                     : queue_push(&l->queue, &n->note.item);
     }
     if (rc != RC_OK) {
         if (n)

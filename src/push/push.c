@@ -103,12 +103,26 @@ void push_open(struct push *p, const struct push_open *open, int fd) {
     push_release(p, &open->user, open->client);
 }
 
-void push_row(struct push *p, const struct handle *to, uint64_t seq, struct frame *frame) {
+static void hand_row(struct push *p, const struct handle *to, uint64_t seq, struct frame *frame,
+                     bool quietly) {
     /* Whoever reserves from now on reads the store later than this row's commit. */
     if (tally_of(p->seats, seat_key(to)) == 0)
         return;
-    if (loop_row(loop_of(p, to), to, seq, frame) != RC_OK)
+    if (loop_row(loop_of(p, to), to, seq, frame, quietly) != RC_OK)
         stats_add(shard_queue_full, 1);
+}
+
+void push_row(struct push *p, const struct handle *to, uint64_t seq, struct frame *frame) {
+    hand_row(p, to, seq, frame, false);
+}
+
+void push_row_quietly(struct push *p, const struct handle *to, uint64_t seq, struct frame *frame) {
+    hand_row(p, to, seq, frame, true);
+}
+
+void push_wake(struct push *p) {
+    for (unsigned i = 0; i < p->shards; i++)
+        loop_wake(p->loops[i]);
 }
 
 void push_bus_up(struct push *p, bool up) {

@@ -103,6 +103,31 @@ static void the_descriptor_is_readable_while_something_waits(void **state) {
     queue_done(&q);
 }
 
+static void what_is_pushed_quietly_wakes_nobody_until_it_shall(void **state) {
+    (void)state;
+    struct queue q;
+    struct queue_item a = {.bytes = 1}, b = {.bytes = 1}, c = {.bytes = 1};
+    assert_int_equal(queue_init(&q, 2, 10), RC_OK);
+    queue_wake(&q);
+    assert_false(is_rung(&q)); /* nothing waits */
+    assert_int_equal(queue_push_quietly(&q, &a), RC_OK);
+    assert_false(is_rung(&q));
+    queue_wake(&q);
+    assert_true(is_rung(&q));
+    assert_ptr_equal(queue_take(&q, 10, 10), &a);
+    assert_false(is_rung(&q));
+    assert_int_equal(queue_push_quietly(&q, &a), RC_OK);
+    assert_int_equal(queue_push(&q, &b), RC_OK); /* this one wakes for both */
+    assert_true(is_rung(&q));
+    assert_int_equal(queue_push_quietly(&q, &c), RC_FULL);
+    assert_ptr_equal(queue_take(&q, 10, 10), &a);
+    assert_int_equal(queue_push_quietly(&q, &c), RC_OK);
+    assert_ptr_equal(queue_take(&q, 10, 10), &c); /* by one who came for something else */
+    queue_close(&q);
+    assert_int_equal(queue_push_quietly(&q, &c), RC_CLOSED);
+    queue_done(&q);
+}
+
 static void a_closed_queue_takes_nothing_and_gives_what_it_has(void **state) {
     (void)state;
     struct queue q;
@@ -170,6 +195,7 @@ int main(void) {
         cmocka_unit_test(either_limit_makes_it_full),
         cmocka_unit_test(a_take_stops_at_the_bytes_but_gives_one),
         cmocka_unit_test(the_descriptor_is_readable_while_something_waits),
+        cmocka_unit_test(what_is_pushed_quietly_wakes_nobody_until_it_shall),
         cmocka_unit_test(a_closed_queue_takes_nothing_and_gives_what_it_has),
         cmocka_unit_test(nothing_is_lost_and_each_threads_order_is_kept),
     };

@@ -40,6 +40,33 @@ static void a_row_becomes_an_event_with_its_seq_as_id(void **state) {
     frame_unref(f);
 }
 
+static void the_same_row_of_another_inbox_differs_in_its_seq_alone(void **state) {
+    (void)state;
+    static const uint64_t seqs[] = {1, 9, 10, 4711, 9007199254740991};
+    struct row row = {.type = ROW_MESSAGE,
+                      .id = STR("m1"),
+                      .from = STR("alice"),
+                      .conversation = STR("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+                      .envelope = STR("{\"seq\":10,\"a\":\"id: 10\"}"),
+                      .created_at_ms = 1779836777123};
+    for (size_t i = 0; i < 25; i++) {
+        row.seq = seqs[i / 5];
+        struct frame *f = frame_new(&row);
+        row.seq = seqs[i % 5];
+        struct frame *got = frame_with_seq(f, row.seq), *want = frame_new(&row);
+        assert_true(str_eq(bytes_of(got), bytes_of(want)));
+        assert_true(str_eq(frame_json(got), frame_json(want)));
+        assert_int_equal(got->seq, row.seq);
+        assert_int_equal(got->type, want->type);
+        assert_int_equal(got->created_at_ms, want->created_at_ms);
+        assert_int_equal(got->epoch_tag, 0);
+        assert_ptr_not_equal(frame_tagged(got), frame_tagged(f));
+        frame_unref(f);
+        frame_unref(got);
+        frame_unref(want);
+    }
+}
+
 static void json_from_the_bus_stands_in_the_frame_as_it_came(void **state) {
     (void)state;
     struct row_head head = {.seq = 9007199254740991, .type = ROW_CONVERSATION, .created_at_ms = -1};
@@ -126,6 +153,7 @@ static void many_threads_may_hold_one_frame(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_becomes_an_event_with_its_seq_as_id),
+        cmocka_unit_test(the_same_row_of_another_inbox_differs_in_its_seq_alone),
         cmocka_unit_test(json_from_the_bus_stands_in_the_frame_as_it_came),
         cmocka_unit_test(an_event_that_is_no_row_has_no_json),
         cmocka_unit_test(the_tagged_form_is_made_once_and_lives_with_the_frame),
