@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "bench/identity.h"
 #include "bench/scan.h"
+#include "wire/conversation.h"
 
 /* kez: this protocol. nchan: nginx's Nchan, POST /pub/<handle> and GET /sub/<handle>, for
  * comparison. */
@@ -26,7 +27,8 @@ struct ask {
     struct str server; /* borrowed */
     size_t body_bytes; /* of an envelope's compact text */
     const struct clock *clock;
-    uint64_t run; /* makes message ids new in every run */
+    uint64_t run;  /* makes message ids new in every run */
+    uint64_t sids; /* made */
     struct buf body, text;
 };
 
@@ -41,14 +43,22 @@ MUST_CHECK enum rc ask_register(struct ask *a, struct buf *out, struct str host,
 MUST_CHECK enum rc ask_stream(struct ask *a, struct buf *out, struct str host,
                               const struct identity *who);
 
+/* Makes the conversation of these users; the first of them asks. */
+MUST_CHECK enum rc ask_conversation(struct ask *a, struct buf *out, struct str host,
+                                    const struct sid *sid, const struct identity *who, size_t n);
+
 struct ask_post {
-    struct str to;
+    struct str to;          /* or... */
+    const struct sid *into; /* ...the conversation, unless NULL; `from` is in it */
     struct mark mark;
     bool has_id;                 /* always, when signed */
     const struct identity *from; /* NULL: unsigned */
 };
 MUST_CHECK enum rc ask_post(struct ask *a, struct buf *out, struct str host,
                             const struct ask_post *post);
+
+/* A sid that no other run has, nor another call of this one. */
+void ask_make_sid(struct ask *a, struct sid *out);
 
 /* Appends an envelope of exactly `bytes` (ASK_BODY_MIN or more) with the mark in it. */
 void ask_put_envelope(struct buf *out, const struct mark *mark, size_t bytes);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bench/ask.h"
+#include "bench/gathering.h"
 #include "bench/histogram.h"
 #include "bench/ledger.h"
 #include "bench/peer.h"
@@ -26,8 +27,9 @@ struct audience_config {
     struct ask *ask;
     const struct peer *nodes;
     size_t n_nodes;
-    const struct identity *who; /* one for each handle */
-    struct inbox *inboxes;      /* the same; `streams` is counted here */
+    const struct identity *who;  /* one for each handle */
+    struct inbox *inboxes;       /* the same; `streams` is counted here */
+    struct gathering *gathering; /* NULL: each handle gets posts of its own */
     uint32_t streams, handles, opening_max;
     uint64_t timeout_ns;
     bool has_ready; /* `ready` and dense seqs come; else the head is all, and rows are counted */
@@ -39,9 +41,10 @@ struct audience_tally {
     struct ledger ledger;
     uint64_t bytes, rows; /* of all streams, without heads */
     uint64_t resyncs, drains;
-    uint64_t stray;    /* rows that were marked for another handle */
-    uint64_t measured; /* rows sent since measuring began */
-    uint64_t last_ns;  /* when the last of them came */
+    uint64_t stray;     /* rows that were marked for another handle */
+    uint64_t disagreed; /* rows of a conversation that stand elsewhere for others */
+    uint64_t measured;  /* rows sent since measuring began */
+    uint64_t last_ns;   /* when the last of them came */
     struct histogram latency_ns;
 };
 

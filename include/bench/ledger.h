@@ -4,7 +4,7 @@
  * posts were answered with, each once.
  *
  * Source: protocol, section 5.
- * Memory: 16 bytes a stream, 40 an inbox; none of its own.
+ * Memory: 16 bytes a stream, 48 an inbox; none of its own.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef BENCH_LEDGER_H
@@ -45,6 +45,7 @@ struct inbox {
     uint64_t first, last; /* seqs answered; 0: none yet */
     uint64_t answers;
     uint64_t sum;     /* of a mix of the seqs answered: tells one twice from another never */
+    uint64_t before;  /* its head when the streams had opened */
     uint32_t streams; /* that listen to it */
 };
 

@@ -19,6 +19,7 @@
     X(FANOUT, "fanout", "deliveries/s to many streams, beside a bare send() loop")                 \
     X(POSTS, "posts", "durable posts/s to many inboxes, beside pgbench")                           \
     X(LATENCY, "latency", "from a post on one node to the byte on the other's stream")             \
+    X(CONVERSATION, "conversation", "deliveries/s of one conversation, beside a fan-out")          \
     X(SENDLOOP, "sendloop", "the bare send() loop alone; needs no node")                           \
     X(RUN, "run", "streams and posts as the flags say")
 

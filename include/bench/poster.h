@@ -1,4 +1,5 @@
-/* bench/poster.h -- posts to the inboxes in turn, at a rate or as fast as answered.
+/* bench/poster.h -- posts to the inboxes in turn, or into one conversation by its participants in
+ * turn, at a rate or as fast as answered.
  *
  * Threads: one.
  *
@@ -8,6 +9,7 @@
 
 #include "bench/ask.h"
 #include "bench/callers.h"
+#include "bench/gathering.h"
 #include "bench/histogram.h"
 #include "bench/ledger.h"
 #include "bench/troubles.h"
@@ -17,6 +19,7 @@ struct poster_config {
     struct troubles *troubles;
     const struct identity *who; /* one for each handle */
     struct inbox *inboxes;
+    struct gathering *gathering; /* NULL: none */
     uint32_t handles;
     uint32_t max_posts;          /* 0: no such end */
     uint64_t rate;               /* per second; 0: as fast as answered */

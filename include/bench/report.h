@@ -31,6 +31,7 @@ struct result {
     double late_max_us; /* behind --rate */
     struct ledger rows; /* delivered, lost, repeated, out of order */
     uint64_t stray, resyncs, drains;
+    uint64_t disagreed; /* rows of a conversation that others saw in another place */
     double deliveries_per_s, bytes_per_frame;
     struct spread delivery; /* post to byte on the stream */
     bool has_memory;
@@ -39,6 +40,8 @@ struct result {
     double memory_per_stream_start;                        /* from the start to idle */
     double sendloop_before, sendloop_after;                /* deliveries/s; 0: not run */
     double sendloop_ratio;
+    double fanout_before, fanout_after; /* deliveries/s beside a conversation's; 0: not run */
+    double fanout_ratio;
     double pgbench_per_s; /* rows/s; 0: not run */
     double pgbench_ratio;
     double cpu_s, wall_s; /* of the bench itself */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "wire/auth.h"
 #include "wire/jcs.h"
 #include "wire/json_span.h"
@@ -148,11 +149,29 @@ static void put_nchan_body(struct ask *a, const struct ask_post *post) {
 }
 
 static void put_kez_body(struct ask *a, const struct ask_post *post) {
-    buf_putf(&a->body, "{\"to\":\"%.*s\",\"envelope\":", STR_ARG(post->to));
+    buf_put_byte(&a->body, '{');
+    if (!post->into)
+        buf_putf(&a->body, "\"to\":\"%.*s\",", STR_ARG(post->to));
+    buf_put(&a->body, STR("\"envelope\":"));
     ask_put_envelope(&a->body, &post->mark, a->body_bytes);
     if (post->has_id || post->from)
         buf_putf(&a->body, ",\"id\":\"%016" PRIx64 "-%" PRIu32 "\"", a->run, post->mark.post);
     buf_put(&a->body, STR("}"));
+}
+
+/* The POST of a->body to the target, signed unless `from` is NULL. */
+static enum rc put_request(struct ask *a, struct buf *out, struct str target, struct str host,
+                           const struct identity *from) {
+    put_head(out, "POST", target, host);
+    if (from) {
+        char ts_text[SECONDS_MAX];
+        struct str ts = seconds_now(a, ts_text);
+        auth_put_request(&a->text, STR("POST"), a->server, target, buf_str(&a->body), ts);
+        buf_putf(out, "X-KEZ-Handle: %s\r\n", from->handle.text);
+        put_auth(a, out, from->seed, ts);
+    }
+    put_body(a, out);
+    return whole(a, out);
 }
 
 enum rc ask_post(struct ask *a, struct buf *out, struct str host, const struct ask_post *post) {
@@ -166,16 +185,39 @@ enum rc ask_post(struct ask *a, struct buf *out, struct str host, const struct a
         put_body(a, out);
         return whole(a, out);
     }
-    struct str target = STR("/v1/messages");
     put_kez_body(a, post);
-    put_head(out, "POST", target, host);
-    if (post->from) {
-        char ts_text[SECONDS_MAX];
-        struct str ts = seconds_now(a, ts_text);
-        auth_put_request(&a->text, STR("POST"), a->server, target, buf_str(&a->body), ts);
-        buf_putf(out, "X-KEZ-Handle: %s\r\n", post->from->handle.text);
-        put_auth(a, out, post->from->seed, ts);
+    if (!post->into)
+        return put_request(a, out, STR("/v1/messages"), host, post->from);
+    char path[PATH_MAX_BYTES];
+    int n = snprintf(path, sizeof path, "/v1/conversations/%s/messages", post->into->text);
+    return put_request(a, out, (struct str){path, (size_t)n}, host, post->from);
+}
+
+enum rc ask_conversation(struct ask *a, struct buf *out, struct str host, const struct sid *sid,
+                         const struct identity *who, size_t n) {
+    buf_clear(&a->body);
+    buf_clear(&a->text);
+    buf_putf(&a->body, "{\"sid\":\"%s\",\"title\":\"kez-bench\",\"participants\":[", sid->text);
+    for (size_t i = 0; i < n; i++)
+        buf_putf(&a->body, "%s\"%s\"", i > 0 ? "," : "", who[i].handle.text);
+    buf_put(&a->body, STR("]}"));
+    return put_request(a, out, STR("/v1/conversations"), host, &who[0]);
+}
+
+/* 48 bits of time and 80 of a hash of the run. */
+void ask_make_sid(struct ask *a, struct sid *out) {
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    enum { TIME_DIGITS = 10, WORD_DIGITS = 8 };
+    const uint64_t key[2] = {a->run, a->sids++};
+    uint64_t left = (uint64_t)clock_wall_ms(a->clock) & ((UINT64_C(1) << 48) - 1);
+    for (int i = TIME_DIGITS; i-- > 0; left /= 32)
+        out->text[i] = digits[left % 32];
+    for (int i = TIME_DIGITS; i < SID_LEN; i++) {
+        char word = (char)(i < TIME_DIGITS + WORD_DIGITS);
+        if ((i - TIME_DIGITS) % WORD_DIGITS == 0)
+            left = hash_bytes(key, &word, 1);
+        out->text[i] = digits[left % 32];
+        left /= 32;
     }
-    put_body(a, out);
-    return whole(a, out);
+    out->text[SID_LEN] = '\0';
 }

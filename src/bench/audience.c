@@ -196,6 +196,17 @@ void audience_open(struct audience *a) {
     open_more(a);
 }
 
+/* For whom the rows of this stream are marked. */
+static uint32_t marked_for(const struct audience *a, const struct listener *l) {
+    return a->config.gathering ? 0 : l->handle;
+}
+
+static bool agrees(const struct audience *a, const struct listener *l, const struct scan_frame *f) {
+    uint64_t before = a->config.inboxes[l->handle].before;
+    return !a->config.gathering ||
+           (f->id > before && gathering_agrees(a->config.gathering, f->id - before, f->mark.post));
+}
+
 static void on_row(struct audience *a, struct listener *l, const struct scan_frame *f,
                    uint64_t now_ns) {
     struct audience_tally *t = &a->tally;
@@ -210,8 +221,10 @@ static void on_row(struct audience *a, struct listener *l, const struct scan_fra
         troubles_add(a->config.troubles, "a row that the bench did not post");
         return;
     }
-    if (f->mark.handle != l->handle)
+    if (f->mark.handle != marked_for(a, l))
         t->stray++;
+    else if (!agrees(a, l, f))
+        t->disagreed++;
     if (f->mark.sent_ns < a->measure_from_ns)
         return;
     t->measured++;
@@ -230,6 +243,7 @@ static void on_frame(struct audience *a, struct listener *l, const struct scan_f
         if (!f->has_id)
             troubles_add(a->config.troubles, "ready without an id");
         ledger_ready(&t->ledger, &l->track, f->has_id ? f->id : 0);
+        a->config.inboxes[l->handle].before = f->has_id ? f->id : 0;
         become_live(a, l);
         break;
     case SCAN_RESYNC:
@@ -343,10 +357,16 @@ void audience_tick(struct audience *a, uint64_t now_ns) {
         open_more(a);
 }
 
+/* The last seq that this stream must come to, as answers named it. */
+static uint64_t head_of(const struct audience *a, const struct listener *l) {
+    const struct inbox *in = &a->config.inboxes[l->handle];
+    return a->config.gathering ? in->before + a->config.gathering->posts.last : in->last;
+}
+
 bool audience_is_caught_up(const struct audience *a) {
     for (uint32_t i = 0; i < a->config.streams; i++) {
         const struct listener *l = &a->at[i];
-        if (l->state == LIVE && !ledger_is_at(&l->track, a->config.inboxes[l->handle].last))
+        if (l->state == LIVE && !ledger_is_at(&l->track, head_of(a, l)))
             return false;
     }
     return true;
@@ -354,5 +374,5 @@ bool audience_is_caught_up(const struct audience *a) {
 
 void audience_close_books(struct audience *a) {
     for (uint32_t i = 0; a->config.has_ready && i < a->config.streams; i++)
-        ledger_end(&a->tally.ledger, &a->at[i].track, a->config.inboxes[a->at[i].handle].last);
+        ledger_end(&a->tally.ledger, &a->at[i].track, head_of(a, &a->at[i]));
 }

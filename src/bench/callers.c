@@ -16,7 +16,7 @@
 
 #include "wire/json_span.h"
 
-enum { IN_MAX = 16 * 1024, OUT_MAX = 1024 * 1024 };
+enum { IN_MAX = 64 * 1024, OUT_MAX = 1024 * 1024 };
 #define REST_NS (UINT64_C(100) * 1000000)
 
 enum state { FREE, CONNECTING, SENDING, RECEIVING, RESTING };

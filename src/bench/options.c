@@ -70,6 +70,8 @@ static const struct options defaults[SCENARIO_COUNT] = {
                           .rate = 1000,
                           .seconds = 10,
                           .warmup_s = 2},
+    [SCENARIO_CONVERSATION] =
+        {.handles = 100, .connections = 32, .seconds = 10, .warmup_s = 2, .window = 4},
     [SCENARIO_SENDLOOP] = {.streams = 9000, .handles = 1, .connections = 1, .seconds = 5},
     [SCENARIO_RUN] = {.streams = 100, .handles = 10, .connections = 8, .posts = 1000},
 };
@@ -90,7 +92,7 @@ const char *options_scenario(enum scenario scenario) { return scenarios[scenario
 static void set_defaults(struct options *o, enum scenario scenario) {
     *o = defaults[scenario];
     o->scenario = scenario;
-    o->handles = o->seconds = o->warmup_s = NOT_GIVEN;
+    o->streams = o->handles = o->seconds = o->warmup_s = NOT_GIVEN;
     o->server = "localhost";
     o->seed = "kez-bench";
     o->prefix = "bench-";
@@ -213,11 +215,16 @@ static enum rc read_flag(int argc, char *const argv[], int *i, struct options *o
     return set(o, f, value, say);
 }
 
-/* A number of posts is an end of its own, and an idle stream has a handle of its own. */
+/* A number of posts is an end of its own, an idle stream has a handle of its own, and a participant
+ * one stream. */
 static void settle_defaults(struct options *o) {
     const struct options *usual = &defaults[o->scenario];
+    if (o->streams == NOT_GIVEN && o->scenario != SCENARIO_CONVERSATION)
+        o->streams = usual->streams;
     if (o->handles == NOT_GIVEN)
         o->handles = o->scenario == SCENARIO_IDLE ? o->streams : usual->handles;
+    if (o->streams == NOT_GIVEN)
+        o->streams = o->handles;
     if (o->seconds == NOT_GIVEN)
         o->seconds = o->posts > 0 ? 0 : usual->seconds;
     if (o->warmup_s == NOT_GIVEN)
@@ -257,6 +264,12 @@ static enum rc check(struct options *o, struct buf *say) {
         return RC_MALFORMED;
     }
     settle_defaults(o);
+    if (o->scenario == SCENARIO_CONVERSATION &&
+        (o->handles > PARTICIPANTS_MAX || o->dialect != DIALECT_KEZ)) {
+        buf_putf(say, "--handles: conversation has 1 to %d participants, and --dialect kez",
+                 PARTICIPANTS_MAX);
+        return RC_MALFORMED;
+    }
     share_nodes(o);
     return RC_OK;
 }

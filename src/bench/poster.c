@@ -45,6 +45,11 @@ static bool may_post(struct poster *p, uint64_t now_ns) {
     return true;
 }
 
+/* Where post `no` goes. */
+static struct inbox *target_of(const struct poster_config *c, uint32_t no) {
+    return c->gathering ? &c->gathering->posts : &c->inboxes[no % c->handles];
+}
+
 static bool next(void *arg, const struct peer *to, struct buf *out, uint32_t *tag) {
     struct poster *p = arg;
     const struct poster_config *c = &p->config;
@@ -56,28 +61,35 @@ static bool next(void *arg, const struct peer *to, struct buf *out, uint32_t *ta
                             .mark = {.sent_ns = now, .handle = handle, .post = no},
                             .has_id = c->has_ids,
                             .from = c->is_signed ? &c->who[(no + 1) % c->handles] : NULL};
+    if (c->gathering) {
+        post.into = &c->gathering->sid;
+        post.mark.handle = 0;
+        post.from = &c->who[handle];
+    }
     enum rc rc = ask_post(c->ask, out, str_of(to->host), &post);
     if (rc != RC_OK) {
         p->refused++;
         troubles_add(c->troubles, "post not made: %s", rc_text(rc));
         return false;
     }
-    p->frames_expected += c->inboxes[handle].streams;
+    p->frames_expected += target_of(c, no)->streams;
     *tag = no;
     return true;
 }
 
 /* The seq of a 201, noted in the inbox; another dialect has none. */
-static void note_seq(struct poster *p, uint32_t handle, struct str body) {
+static void note_seq(struct poster *p, uint32_t no, struct str body) {
+    const struct poster_config *c = &p->config;
+    uint64_t before = c->gathering ? c->inboxes[no % c->handles].before : 0;
     struct json_member member = {.name = STR("seq")};
     uint64_t seq;
-    if (p->config.ask->dialect != DIALECT_KEZ)
+    if (c->ask->dialect != DIALECT_KEZ)
         return;
     if (json_split(body, (struct str){0}, &member, 1) == RC_OK &&
-        json_u64(member.value, SEQ_MAX, &seq) == RC_OK && seq > 0)
-        ledger_answer(&p->config.inboxes[handle], seq);
+        json_u64(member.value, SEQ_MAX, &seq) == RC_OK && seq > before)
+        ledger_answer(target_of(c, no), seq - before);
     else
-        troubles_add(p->config.troubles, "a post was answered without a seq");
+        troubles_add(c->troubles, "a post was answered without a new seq");
 }
 
 static void failed(struct poster *p, const struct call *call) {
@@ -95,17 +107,16 @@ static void failed(struct poster *p, const struct call *call) {
 static void ended(void *arg, const struct call *call) {
     struct poster *p = arg;
     const struct poster_config *c = &p->config;
-    uint32_t handle = call->tag % c->handles;
     unsigned status = call->answer ? call->answer->head.status : 0;
     bool is_stored = status == 201 || (status == 202 && c->ask->dialect == DIALECT_NCHAN);
     if (!is_stored) {
         /* Should it have been stored all the same, the window is a little wider. */
-        p->frames_expected -= c->inboxes[handle].streams;
+        p->frames_expected -= target_of(c, call->tag)->streams;
         failed(p, call);
         return;
     }
     p->answered++;
-    note_seq(p, handle, call->answer->body);
+    note_seq(p, call->tag, call->answer->body);
     if (call->started_ns < c->measure_from_ns)
         return;
     p->measured++;

@@ -11,9 +11,10 @@
 bool result_is_good(const struct result *r) {
     const struct ledger *rows = &r->rows;
     return rows->lost == 0 && rows->repeated == 0 && rows->out_of_order == 0 && r->stray == 0 &&
-           r->resyncs == 0 && r->drains == 0 && r->seqs_doubled == 0 && r->seqs_unanswered == 0 &&
-           r->posts_refused == 0 && r->posts_unknown == 0 && r->streams_ready == r->streams &&
-           r->streams_ended == 0 && r->troubles.all == 0 && !r->is_interrupted;
+           r->disagreed == 0 && r->resyncs == 0 && r->drains == 0 && r->seqs_doubled == 0 &&
+           r->seqs_unanswered == 0 && r->posts_refused == 0 && r->posts_unknown == 0 &&
+           r->streams_ready == r->streams && r->streams_ended == 0 && r->troubles.all == 0 &&
+           !r->is_interrupted;
 }
 
 /* 1234567 as 1,234,567 */
@@ -85,9 +86,11 @@ static void put_deliveries(struct buf *out, const struct result *r) {
     put_label(out, "lost");
     buf_putf(out, "%" PRIu64 ", repeated %" PRIu64 ", out of order %" PRIu64, r->rows.lost,
              r->rows.repeated, r->rows.out_of_order);
-    if (r->stray + r->resyncs + r->drains > 0)
-        buf_putf(out, ", stray %" PRIu64 ", resyncs %" PRIu64 ", drains %" PRIu64, r->stray,
-                 r->resyncs, r->drains);
+    if (r->stray + r->disagreed + r->resyncs + r->drains > 0)
+        buf_putf(out,
+                 ", stray %" PRIu64 ", in another order %" PRIu64 ", resyncs %" PRIu64
+                 ", drains %" PRIu64,
+                 r->stray, r->disagreed, r->resyncs, r->drains);
     buf_put(out, STR("\n"));
     put_rate(out, "deliveries/s", r->deliveries_per_s);
     put_spread(out, "post to stream", &r->delivery);
@@ -111,6 +114,14 @@ static void put_comparisons(struct buf *out, const struct result *r) {
     if (r->sendloop_ratio > 0) {
         put_label(out, "of the send() loop");
         buf_putf(out, "%.2f\n", r->sendloop_ratio);
+    }
+    if (r->fanout_before > 0)
+        put_rate(out, "fan-out, before", r->fanout_before);
+    if (r->fanout_after > 0)
+        put_rate(out, "fan-out, after", r->fanout_after);
+    if (r->fanout_ratio > 0) {
+        put_label(out, "of the fan-out");
+        buf_putf(out, "%.2f\n", r->fanout_ratio);
     }
     if (r->pgbench_per_s > 0) {
         put_rate(out, "pgbench", r->pgbench_per_s);
@@ -188,6 +199,7 @@ static void put_counts_json(struct buf *out, const struct result *r) {
     put_u64(out, "repeated", r->rows.repeated);
     put_u64(out, "out_of_order", r->rows.out_of_order);
     put_u64(out, "stray", r->stray);
+    put_u64(out, "disagreed", r->disagreed);
     put_u64(out, "resyncs", r->resyncs);
     put_u64(out, "drains", r->drains);
 }
@@ -209,6 +221,9 @@ static void put_rates_json(struct buf *out, const struct result *r) {
     put_double(out, "sendloop_before", r->sendloop_before);
     put_double(out, "sendloop_after", r->sendloop_after);
     put_double(out, "sendloop_ratio", r->sendloop_ratio);
+    put_double(out, "fanout_before", r->fanout_before);
+    put_double(out, "fanout_after", r->fanout_after);
+    put_double(out, "fanout_ratio", r->fanout_ratio);
     put_double(out, "pgbench_per_s", r->pgbench_per_s);
     put_double(out, "pgbench_ratio", r->pgbench_ratio);
     put_double(out, "cpu_s", r->cpu_s);

@@ -11,6 +11,7 @@
 #include "bench/callers.h"
 #include "bench/enrol.h"
 #include "bench/footprint.h"
+#include "bench/gathering.h"
 #include "bench/poster.h"
 
 #define TICK_NS UINT64_C(50000000)
@@ -27,6 +28,8 @@ struct round {
     struct callers *callers;
     struct audience *audience;
     struct enrol enrol;
+    struct gathering gathering;
+    bool gathers; /* posts go into the gathering */
     struct poster poster;
     const char *phase;
     bool is_posting;
@@ -103,8 +106,15 @@ static enum rc init(struct round *r, const struct setup *setup, struct result *r
     if (!r->who || !r->inboxes)
         return RC_NO_MEMORY;
     make_users(r);
-    enum rc rc = callers_new(setup->poller, setup->post_nodes, o->post_nodes.n,
-                             (uint32_t)o->connections, timeout_ns, &r->callers);
+    r->gathers = o->scenario == SCENARIO_CONVERSATION;
+    enum rc rc = RC_OK;
+    if (r->gathers)
+        rc =
+            gathering_init(&r->gathering, &r->ask, &result->troubles, r->who, (uint32_t)o->handles);
+    r->gathering.posts.streams = (uint32_t)o->streams;
+    if (rc == RC_OK)
+        rc = callers_new(setup->poller, setup->post_nodes, o->post_nodes.n,
+                         (uint32_t)o->connections, timeout_ns, &r->callers);
     if (rc != RC_OK)
         return rc;
     callers_serve(r->callers, (struct callers_work){.next = no_next, .ended = no_end});
@@ -115,6 +125,7 @@ static enum rc init(struct round *r, const struct setup *setup, struct result *r
                                      .n_nodes = o->stream_nodes.n,
                                      .who = r->who,
                                      .inboxes = r->inboxes,
+                                     .gathering = r->gathers ? &r->gathering : NULL,
                                      .streams = (uint32_t)o->streams,
                                      .handles = (uint32_t)o->handles,
                                      .opening_max = (uint32_t)o->opening,
@@ -126,6 +137,7 @@ static enum rc init(struct round *r, const struct setup *setup, struct result *r
 static void done(struct round *r) {
     callers_free(r->callers);
     audience_free(r->audience);
+    gathering_done(&r->gathering);
     ask_done(&r->ask);
     free(r->who);
     free(r->inboxes);
@@ -153,6 +165,15 @@ static bool register_users(struct round *r) {
     bool goes_on = run_until(r, "registering", is_registered, UINT64_MAX);
     r->result->handles_made = r->enrol.made;
     return goes_on && r->enrol.failed == 0;
+}
+
+static bool is_gathered(struct round *r) { return gathering_is_done(&r->gathering); }
+
+static bool gather(struct round *r) {
+    if (!r->gathers)
+        return true;
+    callers_serve(r->callers, gathering_work(&r->gathering));
+    return run_until(r, "gathering", is_gathered, UINT64_MAX) && r->gathering.is_made;
 }
 
 static bool is_open(struct round *r) { return audience_is_settled(r->audience); }
@@ -192,6 +213,7 @@ static void post(struct round *r) {
                                    .troubles = &r->result->troubles,
                                    .who = r->who,
                                    .inboxes = r->inboxes,
+                                   .gathering = r->gathers ? &r->gathering : NULL,
                                    .handles = (uint32_t)o->handles,
                                    .max_posts = (uint32_t)o->posts,
                                    .rate = o->rate,
@@ -231,10 +253,12 @@ static double per_second(uint64_t n, uint64_t from_ns, uint64_t to_ns) {
 static void count_posts(struct round *r) {
     const struct poster *p = &r->poster;
     struct result *out = r->result;
+    uint32_t n = r->gathers ? 1 : (uint32_t)r->o->handles;
+    const struct inbox *inboxes = r->gathers ? &r->gathering.posts : r->inboxes;
     uint64_t unanswered = 0;
-    for (uint32_t i = 0; i < r->o->handles; i++) {
-        unanswered += ledger_unanswered(&r->inboxes[i]);
-        out->seqs_doubled += ledger_doubled(&r->inboxes[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        unanswered += ledger_unanswered(&inboxes[i]);
+        out->seqs_doubled += ledger_doubled(&inboxes[i]);
     }
     out->seqs_unanswered = unanswered > p->unknown ? unanswered - p->unknown : 0;
     out->posts = p->answered;
@@ -257,6 +281,7 @@ static void count_rows(struct round *r) {
         out->rows.repeated = t->rows > expected ? t->rows - expected : 0;
     }
     out->stray = t->stray;
+    out->disagreed = t->disagreed;
     out->resyncs = t->resyncs;
     out->drains = t->drains;
     out->bytes_per_frame = t->rows > 0 ? (double)t->bytes / (double)t->rows : 0;
@@ -287,7 +312,7 @@ static void go(struct round *r) {
     if (!register_users(r))
         return;
     weigh(r, &out->memory_registered);
-    if (!open_streams(r))
+    if (!gather(r) || !open_streams(r))
         return;
     weigh(r, &out->memory_idle);
     if (r->o->posts > 0 || r->o->seconds > 0)

@@ -94,6 +94,38 @@ static enum rc fan_out(const struct world *w, struct result *r) {
     return rc;
 }
 
+/* The same number of streams, all of one handle, so that a post is as many deliveries. */
+static enum rc fan_out_beside(const struct world *w, struct result *r, double *per_s) {
+    struct options o = *w->setup.options;
+    struct setup setup = w->setup;
+    struct result beside = {.scenario = SCENARIO_FANOUT};
+    o.scenario = SCENARIO_FANOUT;
+    o.handles = 1;
+    setup.options = &o;
+    enum rc rc = round_run(&setup, &beside);
+    r->is_interrupted |= beside.is_interrupted;
+    if (rc != RC_OK || r->is_interrupted)
+        return rc;
+    *per_s = beside.deliveries_per_s;
+    if (beside.troubles.kinds > 0)
+        troubles_add(&r->troubles, "the fan-out beside it: %s", beside.troubles.at[0].text);
+    else if (!result_is_good(&beside))
+        troubles_add(&r->troubles, "the fan-out beside it was not good");
+    return RC_OK;
+}
+
+static enum rc converse(const struct world *w, struct result *r) {
+    bool compares = !w->setup.options->no_compare;
+    enum rc rc = compares ? fan_out_beside(w, r, &r->fanout_before) : RC_OK;
+    if (rc == RC_OK && !r->is_interrupted)
+        rc = round_run(&w->setup, r);
+    if (rc == RC_OK && compares && !r->is_interrupted)
+        rc = fan_out_beside(w, r, &r->fanout_after);
+    if (r->fanout_before > 0 && r->fanout_after > 0)
+        r->fanout_ratio = r->deliveries_per_s / ((r->fanout_before + r->fanout_after) / 2);
+    return rc;
+}
+
 static enum rc compare_with_pgbench(struct world *w, struct result *r) {
     const struct options *o = w->setup.options;
     const struct progress_figures f = {
@@ -124,6 +156,8 @@ static enum rc run(struct world *w, struct result *r) {
     }
     if (o->scenario == SCENARIO_FANOUT)
         return fan_out(w, r);
+    if (o->scenario == SCENARIO_CONVERSATION)
+        return converse(w, r);
     enum rc rc = round_run(&w->setup, r);
     if (rc == RC_OK && o->scenario == SCENARIO_POSTS && o->database_url && !r->is_interrupted)
         rc = compare_with_pgbench(w, r);
