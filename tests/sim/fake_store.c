@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/fake_talks.h"
 #include "sim/history.h"
 
 /* A question under way. `read` and `heads` are NULL once it was given back. */
@@ -26,6 +27,7 @@ struct backup {
 struct fake_store {
     struct inbox inboxes[INBOXES_MAX];
     uint64_t down_until_ms, next_id, next_body;
+    uint64_t restored_step;
     uint32_t epochs;
     bool has_backup;
     struct backup backup[INBOXES_MAX];
@@ -46,6 +48,16 @@ struct history *store_present(struct world *w, int inbox) {
     struct inbox *box = store_inbox(w, inbox);
     return box->all[box->n - 1];
 }
+
+const struct history *store_history_of(struct world *w, int inbox, uint64_t inbox_id) {
+    const struct inbox *box = store_inbox(w, inbox);
+    for (unsigned k = box->n; k-- > 0;)
+        if (box->all[k]->inbox_id == inbox_id)
+            return box->all[k];
+    abort();
+}
+
+uint64_t store_era(const struct world *w) { return w->store->restored_step; }
 
 bool store_is_up(struct world *w) { return w->now_ms >= w->store->down_until_ms; }
 
@@ -119,8 +131,16 @@ void store_free(struct fake_store *s) {
 
 /* ---- what is written ---- */
 
-struct frame *store_post(struct world *w, int inbox) {
+struct frame *store_append(struct world *w, int inbox, struct row *row) {
     struct history *h = store_present(w, inbox);
+    row->seq = h->n + 1;
+    struct frame *f = must(frame_new(row));
+    add_row(w, h, f);
+    note(w, inbox, "store: row %llu of %s committed", (unsigned long long)f->seq, h->epoch.text);
+    return f;
+}
+
+struct frame *store_post(struct world *w, int inbox) {
     char envelope[700], id[24];
     if (!store_is_up(w))
         return NULL;
@@ -128,16 +148,12 @@ struct frame *store_post(struct world *w, int inbox) {
     int n = snprintf(envelope, sizeof envelope, "{\"n\":%llu,\"pad\":\"%0*d\"}",
                      (unsigned long long)w->store->next_body, pad, 0);
     int id_n = snprintf(id, sizeof id, "m%llu", (unsigned long long)w->store->next_body++);
-    struct row row = {.seq = h->n + 1,
-                      .type = ROW_MESSAGE,
+    struct row row = {.type = ROW_MESSAGE,
                       .id = {id, (size_t)id_n},
                       .envelope = {envelope, (size_t)n},
                       .created_at_ms = clock_wall_ms(&w->clock)};
-    struct frame *f = must(frame_new(&row));
-    add_row(w, h, f);
     w->totals.posts++;
-    note(w, inbox, "store: row %llu of %s committed", (unsigned long long)f->seq, h->epoch.text);
-    return f;
+    return store_append(w, inbox, &row);
 }
 
 void store_trim(struct world *w, int inbox, uint64_t upto) {
@@ -159,6 +175,7 @@ void store_backup(struct world *w) {
         w->store->backup[i] =
             (struct backup){store_inbox(w, (int)i)->n - 1, h->n, history_first(h)};
     }
+    talks_backup(w);
     w->store->has_backup = true;
     note(w, -1, "store: backup");
 }
@@ -174,6 +191,8 @@ void store_restore(struct world *w) {
     if (!w->store->has_backup || !has_place(w))
         return;
     w->totals.restores++;
+    w->store->restored_step = w->step;
+    talks_restore(w);
     for (unsigned i = 0; i < w->knobs.inboxes; i++) {
         const struct backup *b = &w->store->backup[i];
         const struct history *from = store_inbox(w, (int)i)->all[b->history];
@@ -192,6 +211,7 @@ void store_restore(struct world *w) {
 void store_anew(struct world *w, int inbox) {
     if (!has_place(w))
         return;
+    talks_forget_inbox(w, store_present(w, inbox)->inbox_id);
     struct history *h = begin_history(w, inbox, w->store->next_id++, 1);
     note(w, inbox, "store: handle made anew, epoch %s", h->epoch.text);
 }
@@ -266,8 +286,7 @@ static void on_answer(struct world *w, struct event *e) {
     free(p);
 }
 
-/* Of the way there, or back. */
-static uint64_t latency(struct world *w) {
+uint64_t store_latency(struct world *w) {
     if (world_mishap(w, w->knobs.store_slow))
         return rng_below(&w->rng, w->knobs.store_slow_ms + 1);
     return rng_below(&w->rng, w->knobs.store_ms / 2 + 1);
@@ -290,7 +309,7 @@ static void on_snapshot(struct world *w, struct event *e) {
             read_heads(w, p->heads);
         p->heads->rc = rc;
     }
-    seat_later(w, p->seat, latency(w),
+    seat_later(w, p->seat, store_latency(w),
                (struct event){.run = on_answer, .drop = drop_pending, .p = p});
 }
 
@@ -303,7 +322,8 @@ static enum rc ask(struct seat *seat, struct pending **out) {
     p->fails = world_mishap(w, w->knobs.store_fails);
     p->next = w->store->pending;
     w->store->pending = p;
-    world_later(w, latency(w), (struct event){.run = on_snapshot, .drop = drop_pending, .p = p});
+    world_later(w, store_latency(w),
+                (struct event){.run = on_snapshot, .drop = drop_pending, .p = p});
     *out = p;
     return RC_OK;
 }

@@ -38,9 +38,17 @@ struct fake_store *store_new(struct world *w);
 void store_free(struct fake_store *s);
 struct inbox *store_inbox(struct world *w, int inbox);
 struct history *store_present(struct world *w, int inbox);
+/* The last one of who had it then. */
+const struct history *store_history_of(struct world *w, int inbox, uint64_t inbox_id);
+/* When what is there now began: at the last restore. */
+uint64_t store_era(const struct world *w);
+/* Of the way to the store, or back. */
+uint64_t store_latency(struct world *w);
 bool store_is_up(struct world *w);
 
-/* Commits a row. The frame is borrowed, NULL when the store is down. */
+/* Puts a row at the end of the inbox; its seq is set. The frame is borrowed. */
+struct frame *store_append(struct world *w, int inbox, struct row *row);
+/* Commits a direct post. The frame is borrowed, NULL when the store is down. */
 struct frame *store_post(struct world *w, int inbox);
 void store_trim(struct world *w, int inbox, uint64_t upto);
 void store_outage(struct world *w, uint64_t ms);

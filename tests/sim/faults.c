@@ -10,6 +10,7 @@
 #include "sim/fake_bus.h"
 #include "sim/fake_store.h"
 #include "sim/history.h"
+#include "sim/talk_oracle.h"
 #include "sim/world.h"
 
 /* A figure sometimes, and else nothing. */
@@ -24,8 +25,12 @@ static uint64_t perhaps(struct world *w, uint32_t permille, uint64_t low, uint64
 /* More than that the slowest stream could not catch up with in quiet times. */
 enum { POSTS_MAX = 2000, MEETING_MS = 200 };
 
+static bool has_room(const struct world *w) {
+    return w->totals.posts + w->totals.talk_rows < POSTS_MAX || w->is_quiet;
+}
+
 static void post(struct world *w, int inbox) {
-    struct node *n = w->totals.posts < POSTS_MAX || w->is_quiet ? node_any(w) : NULL;
+    struct node *n = has_room(w) ? node_any(w) : NULL;
     struct frame *f = n ? store_post(w, inbox) : NULL;
     if (f)
         bus_publish(w, n, inbox, f);
@@ -36,6 +41,11 @@ static void happen_post(struct world *w) {
     uint64_t n = rng_permille(&w->rng, w->knobs.burst) ? rng_between(&w->rng, 2, 20) : 1;
     for (; n > 0; n--)
         post(w, inbox);
+}
+
+static void happen_talk(struct world *w) {
+    if (has_room(w))
+        talkers_begin_some(w);
 }
 
 static void happen_leave(struct world *w) { clients_leave_one(w, false); }
@@ -82,6 +92,7 @@ static void happen_store_outage(struct world *w) {
 
 static void on_restored(struct world *w, struct event *e) {
     (void)e;
+    talk_oracle_compare(w);
     store_restore(w);
 }
 
@@ -108,12 +119,15 @@ static void start_later(struct world *w, const struct node *n) {
     world_later(w, rng_between(&w->rng, 10, 2000), (struct event){.run = on_start, .a = n->index});
 }
 
-static void happen_crash(struct world *w) {
-    struct node *n = node_any(w);
-    if (!n)
-        return;
+void faults_crash(struct world *w, struct node *n) {
     node_crash(w, n);
     start_later(w, n);
+}
+
+static void happen_crash(struct world *w) {
+    struct node *n = node_any(w);
+    if (n)
+        faults_crash(w, n);
 }
 
 static void happen_pause(struct world *w) {
@@ -135,8 +149,7 @@ static void on_drained(struct world *w, struct event *e) {
         if (shard_streams(n->seats[i].shard) > 0)
             world_fail(w, -1, "node %u has %u streams left when the drain is over", n->index,
                        shard_streams(n->seats[i].shard));
-    node_crash(w, n);
-    start_later(w, n);
+    faults_crash(w, n);
 }
 
 static void on_drain(struct world *w, struct event *e) {
@@ -167,6 +180,7 @@ static const struct {
     void (*happen)(struct world *w);
 } mishaps[] = {
     {offsetof(struct knobs, post_gap_ms), happen_post},
+    {offsetof(struct knobs, talk_gap_ms), happen_talk},
     {offsetof(struct knobs, trim_gap_ms), happen_trim},
     {offsetof(struct knobs, outage_gap_ms), happen_outage},
     {offsetof(struct knobs, slow_consumer_gap_ms), happen_slow_consumer},
@@ -197,6 +211,7 @@ static void on_last_posts(struct world *w, struct event *e) {
     (void)e;
     for (unsigned i = 0; i < w->knobs.inboxes; i++)
         post(w, (int)i);
+    talkers_post_everywhere(w);
 }
 
 void faults_begin(struct world *w) {
@@ -233,6 +248,7 @@ static void draw_harsh(struct world *w) {
     k->client_bite = rng_between(&w->rng, 1, rng_permille(&w->rng, 300) ? 60 : 4000);
     k->stall_gap_ms = perhaps(w, 500, 500, 10000);
     k->crash_gap_ms = perhaps(w, 400, 2000, 15000);
+    k->dies_telling = (uint32_t)perhaps(w, 300, 1, 10);
     k->pause_gap_ms = perhaps(w, 300, 2000, 15000);
     k->drain_gap_ms = perhaps(w, 300, 4000, 15000);
 }
@@ -299,6 +315,11 @@ void faults_draw_knobs(struct world *w) {
     k->quiet_ms = 40000;
     k->post_gap_ms = rng_between(&w->rng, 3, rng_permille(&w->rng, 500) ? 30 : 500);
     k->trim_gap_ms = perhaps(w, 400, 200, 5000);
+    k->talk_gap_ms = perhaps(w, 500, 20, 400);
+    k->talks = (unsigned)rng_between(&w->rng, 1, TALKS_MAX);
+    k->talk_bursts = (uint32_t)perhaps(w, 500, 1, 400);
+    k->talk_changes = (uint32_t)rng_between(&w->rng, 20, 400);
+    k->answers_lost = (uint32_t)perhaps(w, 500, 1, 300);
     k->burst = (uint32_t)perhaps(w, 300, 1, 300);
     k->large = (uint32_t)perhaps(w, 300, 1, 500);
     k->stored = (uint32_t)perhaps(w, 400, 1, 1000);

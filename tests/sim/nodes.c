@@ -13,6 +13,7 @@
 #include "sim/inside.h"
 #include "sim/memory.h"
 #include "sim/world.h"
+#include "sim/writers.h"
 
 enum { SPINS_MAX = 50 };
 
@@ -220,6 +221,7 @@ void node_crash(struct world *w, struct node *n) {
     note(w, -1, "node %u: dies", n->index);
     n->is_up = false;
     store_give_back(w, n);
+    writers_forget(w, n);
     for (unsigned i = 0; i < w->knobs.shards; i++) {
         shard_free(n->seats[i].shard);
         n->seats[i].shard = NULL;

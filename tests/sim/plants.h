@@ -24,7 +24,11 @@
     X(ROWS_SWAPPED, "rows-swapped", "two rows change places on their way to a socket", false)      \
     X(NO_TAGS, "no-tags", "rows do not say which epoch they are of", false)                        \
     X(OLD_ANSWERS, "old-answers", "an answer of before a change of epoch is believed", true)       \
-    X(NO_RECENT, "no-recent", "rows that pass while a page is under way are forgotten", true)
+    X(NO_RECENT, "no-recent", "rows that pass while a page is under way are forgotten", true)      \
+    X(ROW_LEFT_OUT, "row-left-out", "the row of one participant is left out", false)               \
+    X(REMOVED_GETS_ONE, "removed-gets-one", "who was removed gets the next post", false)           \
+    X(POSTS_CROSS, "posts-cross", "two posts stand the other way round in one inbox", false)       \
+    X(ID_STORES_AGAIN, "id-stores-again", "a repeat of an id stores the post again", false)
 
 enum plant {
     PLANT_NONE,

@@ -99,9 +99,10 @@ static int run_seeds(const struct options *o) {
         explain(seed);
         return 1;
     }
-    printf("seeds %" PRIu64 " posts %" PRIu64 " streams %" PRIu64 " ready %" PRIu64
-           " rows compared %" PRIu64 " lost 0 repeated 0 out of order 0\n",
-           o->seeds, t.posts, t.streams, t.readies, t.rows);
+    printf("seeds %" PRIu64 " posts %" PRIu64 " conversation posts %" PRIu64 " changes %" PRIu64
+           " streams %" PRIu64 " ready %" PRIu64 " rows compared %" PRIu64
+           " lost 0 repeated 0 out of order 0\n",
+           o->seeds, t.posts, t.talk_posts, t.talk_changes, t.streams, t.readies, t.rows);
     printf("resync trimmed %" PRIu64 " ahead %" PRIu64 " epoch %" PRIu64 " drains %" PRIu64
            " node ends %" PRIu64 " restores %" PRIu64 " turns %" PRIu64 " in %.1f s\n",
            t.resyncs[0], t.resyncs[1], t.resyncs[2], t.drains, t.crashes, t.restores, t.turns,

@@ -59,13 +59,20 @@ static bool read_text(struct str value, char *out, size_t max) {
 /* {"type","data"}: the row without its type, which is of another form than one from the bus. */
 static bool is_tagged_row(struct str data, uint64_t seq) {
     struct json_member m[] = {{.name = STR("type")}, {.name = STR("data")}};
-    struct json_member in[] = {{.name = STR("seq")}, {.name = STR("type")}};
+    struct json_member in[] = {{.name = STR("seq")},
+                               {.name = STR("type")},
+                               {.name = STR("envelope")},
+                               {.name = STR("data")}};
     uint64_t said;
-    return json_split(data, STR("data"), m, 2) == RC_OK &&
-           str_eq(m[0].value, STR("\"chatmessage.new\"")) &&
-           json_split(m[1].value, STR("envelope"), in, 2) == RC_OK &&
-           json_u64(in[0].value, SEQ_MAX, &said) == RC_OK && said == seq &&
-           str_is_absent(in[1].value);
+    if (json_split(data, STR("data"), m, 2) != RC_OK ||
+        json_split(m[1].value, STR("envelope"), in, 4) != RC_OK ||
+        json_u64(in[0].value, SEQ_MAX, &said) != RC_OK || said != seq ||
+        !str_is_absent(in[1].value))
+        return false;
+    if (str_eq(m[0].value, STR("\"chatmessage.new\"")))
+        return !str_is_absent(in[2].value) && str_is_absent(in[3].value);
+    return str_eq(m[0].value, STR("\"conversation.updated\"")) && str_is_absent(in[2].value) &&
+           !str_is_absent(in[3].value);
 }
 
 static bool read_row(struct str frame, bool tagged, struct sse_event *out) {

@@ -13,6 +13,8 @@
 #include "sim/fake_store.h"
 #include "sim/history.h"
 #include "sim/lateness.h"
+#include "sim/talk_oracle.h"
+#include "sim/writers.h"
 
 /* 2026-01-01T00:00:00Z. */
 static const int64_t BEGIN_WALL_MS = 1767225600000;
@@ -76,14 +78,19 @@ static void on_settled(struct world *w, struct event *e) {
         else
             oracle_settled(w, &c->watch);
     }
+    talkers_settled(w);
+    talk_oracle_compare(w);
 }
 
 static void begin(struct world *w) {
     faults_draw_knobs(w);
     store_new(w);
+    talks_new(w);
     bus_new(w);
     sockets_new(w);
     lateness_new(w);
+    writers_new(w);
+    talkers_new(w);
     nodes_begin(w);
     clients_new(w);
     faults_begin(w);
@@ -101,6 +108,9 @@ static void end(struct world *w) {
     clients_free(w->clients);
     sockets_free(w->sockets);
     bus_free(w->bus);
+    writers_free(w->writers);
+    talkers_free(w->talkers);
+    talks_free(w->talks);
     store_free(w->store);
     lateness_free(w->lateness);
 }
@@ -116,6 +126,9 @@ static void add_totals(struct totals *to, const struct totals *of) {
     to->crashes += of->crashes;
     to->restores += of->restores;
     to->turns += of->turns;
+    to->talk_posts += of->talk_posts;
+    to->talk_changes += of->talk_changes;
+    to->talk_rows += of->talk_rows;
 }
 
 bool world_run(uint64_t seed, struct history_log *log, struct totals *totals, char *fault,

@@ -26,8 +26,11 @@ struct knobs {
     bool is_hot;                /* and one inbox gets rows all the time */
     bool is_gentle;             /* and the bus loses only what it does not know to be wanted yet */
 
-    uint64_t post_gap_ms, trim_gap_ms;
+    uint64_t post_gap_ms, trim_gap_ms, talk_gap_ms;
     uint32_t burst, large, stored; /* rows that come in bursts, are long, travel without body */
+
+    unsigned talks; /* conversations at most */
+    uint32_t talk_bursts, talk_changes, answers_lost, dies_telling;
 
     uint32_t bus_drop, bus_repeat, bus_slow, bus_late, bus_keeps, subscribe_fails, local_full;
     uint64_t bus_slow_ms, bus_late_ms, outage_gap_ms, slow_consumer_gap_ms;
@@ -66,6 +69,7 @@ struct node {
 
 struct totals {
     uint64_t posts, rows, streams, readies, resyncs[3], drains, crashes, restores, turns;
+    uint64_t talk_posts, talk_changes, talk_rows; /* of conversations; rows: in all inboxes */
 };
 
 struct world {
@@ -85,6 +89,9 @@ struct world {
     struct fake_sockets *sockets;
     struct clients *clients;
     struct lateness *lateness;
+    struct fake_talks *talks;
+    struct writers *writers;
+    struct talkers *talkers;
     struct history_log *log; /* NULL: what happens is not written down */
     struct totals totals;
 
@@ -111,6 +118,8 @@ uint64_t world_gap(struct world *w, uint64_t mean_ms);
 /* faults.c: puts what befalls this world on the agenda. */
 void faults_begin(struct world *w);
 void faults_draw_knobs(struct world *w);
+/* The node dies, and is started again later. */
+void faults_crash(struct world *w, struct node *n);
 
 /* nodes.c */
 void nodes_begin(struct world *w);
