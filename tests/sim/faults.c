@@ -315,10 +315,13 @@ void faults_draw_knobs(struct world *w) {
     k->quiet_ms = 40000;
     k->post_gap_ms = rng_between(&w->rng, 3, rng_permille(&w->rng, 500) ? 30 : 500);
     k->trim_gap_ms = perhaps(w, 400, 200, 5000);
-    k->talk_gap_ms = perhaps(w, 500, 20, 400);
+    k->talk_gap_ms =
+        perhaps(w, k->inboxes > 1 ? 500 : 100, 20, rng_permille(&w->rng, 500) ? 80 : 600);
+    if (k->talk_gap_ms > 0) /* of which each is several rows */
+        k->post_gap_ms *= 3;
     k->talks = (unsigned)rng_between(&w->rng, 1, TALKS_MAX);
     k->talk_bursts = (uint32_t)perhaps(w, 500, 1, 400);
-    k->talk_changes = (uint32_t)rng_between(&w->rng, 20, 400);
+    k->talk_changes = (uint32_t)rng_between(&w->rng, 10, 200);
     k->answers_lost = (uint32_t)perhaps(w, 500, 1, 300);
     k->burst = (uint32_t)perhaps(w, 300, 1, 300);
     k->large = (uint32_t)perhaps(w, 300, 1, 500);

@@ -9,7 +9,7 @@
 #include "sim/talk_oracle.h"
 #include "sim/writers.h"
 
-enum { BURST_MAX = 8, PATIENCE_MS = 1500, PAD_MAX = 300, TITLES = 5 };
+enum { BURST_MAX = 8, PATIENCE_MS = 800, PAD_MAX = 40, LARGE_PAD = 400, TITLES = 5 };
 
 struct talkers {
     struct errand *at;
@@ -65,8 +65,12 @@ static unsigned some(struct world *w) {
 static int title(struct world *w) { return (int)rng_below(&w->rng, TITLES); }
 
 static struct ask post_to(struct world *w, unsigned talk, int who) {
-    return (struct ask){
-        .kind = ASK_POST, .who = who, .talk = talk, .pad = (unsigned)rng_below(&w->rng, PAD_MAX)};
+    return (struct ask){.kind = ASK_POST,
+                        .who = who,
+                        .talk = talk,
+                        .pad = rng_permille(&w->rng, w->knobs.large)
+                                   ? LARGE_PAD
+                                   : (unsigned)rng_below(&w->rng, PAD_MAX)};
 }
 
 /* By what the talker sees of it now, which others may have changed when the request is there. */
@@ -151,9 +155,11 @@ static void on_patience_lost(struct world *w, struct event *e) {
 
 static void send(struct world *w, size_t errand) {
     struct node *n = node_any(w);
+    unsigned tries = talkers_at(w, errand)->tries++;
+    uint64_t patience_ms = PATIENCE_MS << (tries < 4 ? tries : 4);
     if (n)
         writers_send(w, n, errand);
-    world_later(w, rng_between(&w->rng, 10, PATIENCE_MS),
+    world_later(w, rng_between(&w->rng, 10, patience_ms),
                 (struct event){.run = on_patience_lost, .a = errand});
 }
 

@@ -13,6 +13,7 @@
 struct errand {
     struct ask ask;
     bool is_over;
+    unsigned tries;
     bool is_disputed; /* its id was sent with two envelopes */
 };
 

@@ -10,7 +10,7 @@
 #include "sim/history.h"
 #include "sim/talkers.h"
 
-enum { QUEUE_MAX = 32, BATCH_MAX = 16, TRIES = 4, WAY_MS = 4, RENEW_MS = 20 };
+enum { QUEUE_MAX = 64, BATCH_MAX = 16, TRIES = 4, WAY_MS = 4, RENEW_MS = 20 };
 
 struct writer {
     bool is_busy;
