@@ -1,6 +1,8 @@
-/* fuzz_row -- a row that is taken from NATS is one line of JSON, and its head is in range.
+/* fuzz_row -- a row that is taken from NATS is one line of JSON, its head is in range and is what
+ * jansson reads, and as a tagged event it is the same but for the place of its type.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,27 @@ static void must(bool holds) {
         abort();
 }
 
+/* What jansson can read (no doubled members, whose last one it would take) is the same in both. */
+static void check_tagged(struct str json, const struct row_head *head) {
+    struct buf out;
+    buf_init(&out, json.n + 64);
+    row_put_tagged(&out, head->type, json);
+    must(buf_rc(&out) == RC_OK && !memchr(out.p, '\n', out.n));
+    json_t *row = json_loadb(json.p, json.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    json_t *event = json_loadb(out.p, out.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+    must(!row == !event);
+    if (row) {
+        json_t *type = json_object_get(row, "type");
+        must((uint64_t)json_integer_value(json_object_get(row, "seq")) == head->seq);
+        must(json_equal(type, json_object_get(event, "type")));
+        (void)json_object_del(row, "type");
+        must(json_object_size(event) == 2 && json_equal(row, json_object_get(event, "data")));
+    }
+    json_decref(row);
+    json_decref(event);
+    buf_done(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct str json = {(const char *)data, size};
     struct row_head head, again;
@@ -23,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     must(json_check(json) == RC_OK);
     must(!memchr(json.p, '\n', size) && !memchr(json.p, '\r', size));
     must(head.seq >= 1 && head.seq <= SEQ_MAX);
+    check_tagged(json, &head);
 
     struct row row = {.seq = head.seq, .type = head.type, .created_at_ms = head.created_at_ms};
     struct buf out;
