@@ -12,6 +12,7 @@
 
 #include "app/descriptors.h"
 #include "app/links.h"
+#include "app/privileges.h"
 #include "app/reload.h"
 #include "app/token_file.h"
 #include "base/log.h"
@@ -199,6 +200,8 @@ int node_run(const struct config *config, int argc, const char *const argv[]) {
     block_signals(&signals);
     if (!descriptors_allot(config, &push))
         return EXIT_FAILURE;
+    if (privileges_drop() != RC_OK)
+        log_warn("node keeps the privileges that it was started with");
     bool started = node_start(&node, config, &push);
     bool orderly = started;
     if (started) {

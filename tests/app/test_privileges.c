@@ -74,19 +74,37 @@ static int drop_and_look(void) {
     return wrong_there;
 }
 
-static void only_what_may_be_needed_is_left(void **state) {
-    (void)state;
+/* Who has nothing to give up is fine, too. */
+static int drop_as_somebody(void) {
+    enum { SOMEBODY = 65534 };
+    if (geteuid() == 0 && setresuid(SOMEBODY, SOMEBODY, SOMEBODY) != 0)
+        return 11;
+    return drop_and_look();
+}
+
+static void look_in_child(int (*look_there)(void)) {
     int status = 0;
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0)
-        _exit(drop_and_look());
+        _exit(look_there());
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void only_what_may_be_needed_is_left(void **state) {
+    (void)state;
+    look_in_child(drop_and_look);
+}
+
+static void who_may_nothing_special_may_drop_it(void **state) {
+    (void)state;
+    look_in_child(drop_as_somebody);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(only_what_may_be_needed_is_left)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_what_may_be_needed_is_left),
+                                       cmocka_unit_test(who_may_nothing_special_may_drop_it)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
