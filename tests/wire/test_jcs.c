@@ -4,12 +4,15 @@
 #include "wire/jcs.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include <sodium.h>
 
 static const struct {
     const char *in, *want;
@@ -163,6 +166,136 @@ static void numbers_are_written_as_ecmascript_does(void **state) {
     assert_true(n > 300);
 }
 
+/* ---- the file of 100 million numbers ----
+ *
+ * Source: github.com/cyberphone/json-canonicalization, testdata/README.md: each line is the bits of
+ * a double in hex, a comma, and how ECMAScript writes it; which doubles they are, and the SHA-256
+ * of the first 10^n lines. The first thousand lines stand in vectors/es6_numbers_1000.txt as they
+ * are there. After 168 that were chosen come 2000 in a row, then hashes of hashes as they fall. */
+enum { CHOSEN = 168, IN_A_ROW = 2000, KNOWN_LINES = 1000, LINES = 100000, LINE_MAX_BYTES = 64 };
+#define FIRST_IN_A_ROW 0x0010000000000000
+
+static const struct {
+    size_t lines;
+    const char *sha256;
+} published[] = {
+    {1000, "be18b62b6f69cdab33a7e0dae0d9cfa869fda80ddc712221570f9f40a5878687"},
+    {10000, "b9f7a8e75ef22a835685a52ccba7f7d6bdc99e34b010992cbc5864cd12be6892"},
+    {100000, "22776e6d4b49fa294a0d0f349268e5c28808fe7e0cb2bcbe28f63894e494d4c7"},
+};
+
+struct drawing {
+    uint64_t chosen[CHOSEN];
+    uint8_t block[crypto_hash_sha256_BYTES]; /* four doubles, little-endian */
+    size_t used;                             /* bytes of it */
+};
+
+static double double_of(uint64_t bits) {
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint64_t drawn(struct drawing *d) {
+    for (;;) {
+        if (d->used == sizeof d->block) {
+            crypto_hash_sha256(d->block, d->block, sizeof d->block);
+            d->used = 0;
+        }
+        uint64_t bits = 0;
+        for (size_t i = 0; i < sizeof bits; i++)
+            bits |= (uint64_t)d->block[d->used + i] << (8 * i);
+        d->used += sizeof bits;
+        if (isfinite(double_of(bits)) && bits << 1 != 0)
+            return bits;
+    }
+}
+
+static uint64_t bits_of_line(struct drawing *d, size_t line) {
+    if (line < CHOSEN)
+        return d->chosen[line];
+    return line < CHOSEN + IN_A_ROW ? FIRST_IN_A_ROW + line - CHOSEN : drawn(d);
+}
+
+/* Holds the known lines, and takes the first from them. */
+static void read_known(struct drawing *d) {
+    FILE *file = fopen(TESTS_DIR "/vectors/es6_numbers_1000.txt", "r");
+    char line[LINE_MAX_BYTES], want[LINE_MAX_BYTES];
+    uint64_t bits;
+    size_t n = 0;
+    assert_non_null(file);
+    for (; fgets(line, sizeof line, file); n++) {
+        assert_int_equal(sscanf(line, "%" SCNx64 ",%63s", &bits, want), 2);
+        assert_number(bits, want);
+        if (n < CHOSEN)
+            d->chosen[n] = bits;
+    }
+    (void)fclose(file);
+    assert_int_equal(n, KNOWN_LINES);
+}
+
+static void the_large_file_comes_out_as_published(void **state) {
+    (void)state;
+    struct drawing d = {.used = sizeof d.block};
+    crypto_hash_sha256_state all;
+    size_t next = 0;
+    read_known(&d);
+    crypto_hash_sha256_init(&all);
+    for (size_t n = 1; n <= LINES; n++) {
+        struct buf line;
+        uint64_t bits = bits_of_line(&d, n - 1);
+        buf_init(&line, LINE_MAX_BYTES);
+        buf_putf(&line, "%" PRIx64 ",", bits);
+        jcs_put_number(&line, double_of(bits));
+        buf_put_byte(&line, '\n');
+        crypto_hash_sha256_update(&all, (const unsigned char *)line.p, line.n);
+        buf_done(&line);
+        if (n == published[next].lines) {
+            crypto_hash_sha256_state so_far = all;
+            uint8_t digest[crypto_hash_sha256_BYTES];
+            char hex[2 * sizeof digest + 1] = "";
+            crypto_hash_sha256_final(&so_far, digest);
+            str_put_hex(digest, sizeof digest, hex);
+            assert_string_equal(hex, published[next++].sha256);
+        }
+    }
+    assert_int_equal(next, sizeof published / sizeof *published);
+}
+
+/* ---- texts that a second implementation wrote, too ---- */
+
+static size_t read_hex(const char *hex, size_t digits, char out[]) {
+    struct str text = {hex, digits};
+    assert_int_equal(str_read_hex(text, (uint8_t *)out, digits / 2), RC_OK);
+    return digits / 2;
+}
+
+static void texts_are_written_as_v8_does(void **state) {
+    (void)state;
+    enum { TEXT_LINE_MAX = 8192 };
+    static char line[TEXT_LINE_MAX], in[TEXT_LINE_MAX], want[TEXT_LINE_MAX];
+    FILE *file = fopen(TESTS_DIR "/vectors/jcs_texts.txt", "r");
+    int n = 0;
+    assert_non_null(file);
+    for (; fgets(line, sizeof line, file);) {
+        if (*line == '#')
+            continue;
+        char *blank = strchr(line, ' '), *end = strchr(line, '\n');
+        assert_true(blank && end);
+        struct str text = {in, read_hex(line, (size_t)(blank - line), in)};
+        struct str wanted = {want, read_hex(blank + 1, (size_t)(end - blank - 1), want)};
+        struct buf out;
+        buf_init(&out, text.n * JCS_MAX_GROWTH);
+        assert_int_equal(jcs_put(text, &out), RC_OK);
+        if (!str_eq(buf_str(&out), wanted))
+            fail_msg("%.*s: %.*s", STR_ARG(text), STR_ARG(buf_str(&out)));
+        buf_done(&out);
+        n++;
+    }
+    (void)fclose(file);
+    assert_true(n >= 200);
+}
+
 static void the_longest_growth_is_known(void **state) {
     (void)state;
     struct str text = STR("[9e20,9e20,9e20,9e20]");
@@ -206,6 +339,8 @@ int main(void) {
         cmocka_unit_test(what_is_not_i_json_is_refused),
         cmocka_unit_test(numbers_are_written_as_appendix_b_says),
         cmocka_unit_test(numbers_are_written_as_ecmascript_does),
+        cmocka_unit_test(the_large_file_comes_out_as_published),
+        cmocka_unit_test(texts_are_written_as_v8_does),
         cmocka_unit_test(the_longest_growth_is_known),
         cmocka_unit_test(hostile_texts_take_no_long_time),
     };
