@@ -25,6 +25,7 @@ enum {
     EXPORT_ROWS = 100, /* of one page, unless the caller says */
     EXPORT_ROWS_MAX = 500,
     EXPORT_CONVERSATIONS = 100, /* of the first page */
+    LEAVES_AT_ONCE = 16,        /* conversations of a page that are left one after the other */
     LEAVES_MAX = 100 * 1000,    /* attempts to leave conversations; somebody may add faster */
 };
 
@@ -138,7 +139,7 @@ static enum step delete_now(struct flow *flow, struct exchange *ex) {
     return exchange_submit(flow, ex, STORE_DELETE, deleted);
 }
 
-/* Whatever became of it: the list says what is left. */
+/* Whatever became of it: a later page says what is left. */
 static enum step left(struct flow *flow, struct exchange *ex) {
     enum rc rc = ex->job.change.job.rc;
     if (rc != RC_OK && rc != RC_CONFLICT && rc != RC_NOT_FOUND)
@@ -146,14 +147,12 @@ static enum step left(struct flow *flow, struct exchange *ex) {
     return leave_next(flow, ex);
 }
 
-/* Reads sid and version of the first conversation of a list. RC_NOT_FOUND: it is empty. */
-static enum rc read_first(struct str list, struct exchange *ex) {
+/* Reads sid and version of a conversation. */
+static enum rc read_conversation(struct str json, struct exchange *ex) {
     enum { SID, SEEN, KNOWN };
     struct json_member m[KNOWN] = {[SID] = {.name = STR("sid")}, [SEEN] = {.name = STR("version")}};
     struct buf sid;
-    if (list.n <= 2)
-        return RC_NOT_FOUND;
-    enum rc rc = json_split((struct str){list.p + 1, list.n - 2}, (struct str){NULL, 0}, m, KNOWN);
+    enum rc rc = json_split(json, (struct str){NULL, 0}, m, KNOWN);
     if (rc != RC_OK)
         return rc;
     buf_init(&sid, SID_LEN);
@@ -166,30 +165,59 @@ static enum rc read_first(struct str list, struct exchange *ex) {
     return rc;
 }
 
+/* Reads the next conversation of the page in ex->work: it comes after the byte at ex->limit, which
+ * is a bracket or a comma. RC_NOT_FOUND: there is none. */
+static enum rc read_next(struct exchange *ex) {
+    struct str rest = str_from(buf_str(&ex->work), ex->limit);
+    struct json_scan scan;
+    if (rest.n < 2 || rest.p[0] == ']')
+        return RC_NOT_FOUND;
+    json_scan_init(&scan, str_from(rest, 1));
+    if (json_scan_next(&scan) != SCAN_OBJECT)
+        return RC_NOT_FOUND;
+    while (scan.depth > 0)
+        if (json_scan_next(&scan) == SCAN_BAD)
+            return RC_MALFORMED;
+    ex->limit = (uint32_t)(scan.p - ex->work.p);
+    return read_conversation((struct str){rest.p + 1, (size_t)(scan.p - rest.p) - 1}, ex);
+}
+
 static enum step next_listed(struct flow *flow, struct exchange *ex) {
-    if (ex->job.list.job.rc != RC_OK)
-        return store_failed(flow, ex, ex->job.list.job.rc);
-    enum rc rc = read_first(buf_str(&ex->job.list.json), ex);
-    if (rc == RC_NOT_FOUND)
+    const struct conversation_list *list = &ex->job.list;
+    if (list->job.rc != RC_OK)
+        return store_failed(flow, ex, list->job.rc);
+    if (str_eq(buf_str(&list->json), STR("[]")))
         return delete_now(flow, ex);
-    if (rc != RC_OK)
+    buf_clear(&ex->work);
+    buf_put(&ex->work, buf_str(&list->json));
+    ex->limit = 0;
+    if (buf_rc(&ex->work) != RC_OK)
         return store_failed(flow, ex, RC_NO_MEMORY);
-    release(ex);
-    ex->job.change =
-        (struct conversation_change){.caller = ex->user, .sid = ex->sid, .draft = &ex->draft};
-    buf_init(&ex->job.change.json, CONVERSATION_JSON_MAX);
-    ex->drop = drop_change;
-    return exchange_submit(flow, ex, STORE_CONVERSATION_CHANGE, left);
+    return leave_next(flow, ex);
+}
+
+/* The store orders all conversations for a page, however many: so they are left by pages. */
+static enum step list_next(struct flow *flow, struct exchange *ex) {
+    ex->job.list = (struct conversation_list){.caller = ex->user, .limit = LEAVES_AT_ONCE};
+    buf_init(&ex->job.list.json, LEAVES_AT_ONCE * CONVERSATION_JSON_MAX);
+    ex->drop = drop_list;
+    return exchange_submit(flow, ex, STORE_CONVERSATION_LIST, next_listed);
 }
 
 static enum step leave_next(struct flow *flow, struct exchange *ex) {
     release(ex);
     if (ex->since++ == LEAVES_MAX)
         return store_failed(flow, ex, RC_UNAVAILABLE);
-    ex->job.list = (struct conversation_list){.caller = ex->user, .limit = 1};
-    buf_init(&ex->job.list.json, CONVERSATION_JSON_MAX);
-    ex->drop = drop_list;
-    return exchange_submit(flow, ex, STORE_CONVERSATION_LIST, next_listed);
+    enum rc rc = read_next(ex);
+    if (rc == RC_NOT_FOUND)
+        return list_next(flow, ex);
+    if (rc != RC_OK)
+        return store_failed(flow, ex, RC_NO_MEMORY);
+    ex->job.change =
+        (struct conversation_change){.caller = ex->user, .sid = ex->sid, .draft = &ex->draft};
+    buf_init(&ex->job.change.json, CONVERSATION_JSON_MAX);
+    ex->drop = drop_change;
+    return exchange_submit(flow, ex, STORE_CONVERSATION_CHANGE, left);
 }
 
 /* Leaves all conversations, then deletes. */
@@ -200,6 +228,8 @@ static enum step delete_user(struct flow *flow, struct exchange *ex) {
     ex->draft.remove.at[0] = ex->user.handle;
     ex->draft.remove.n = 1;
     ex->since = 0; /* attempts so far */
+    ex->limit = 0; /* no page yet */
+    buf_clear(&ex->work);
     return leave_next(flow, ex);
 }
 

@@ -108,6 +108,38 @@ static void who_goes_leaves_all_conversations_first(void **state) {
     ask_end(&a);
 }
 
+/* Each page costs the store as much as all there is; and a page that is used up is not the end. */
+static void many_conversations_are_left_by_pages(void **state) {
+    (void)state;
+    static const unsigned counts[] = {1, 15, 16, 17, 500};
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        struct asked a;
+        world_reset();
+        world.leaving = true;
+        world.conversations_left = counts[i];
+        assert_int_equal(ask_alice(&a, METHOD_DELETE, "DELETE", "/v1/account", flow_account_delete),
+                         204);
+        assert_int_equal(world.conversations_left, 0);
+        assert_int_equal(world.account.inbox, 1);
+        assert_int_equal(world.lists, (counts[i] + 15) / 16 + 1);
+        ask_end(&a);
+    }
+}
+
+/* Somebody else was quicker with a change: that one is tried again with the next page. */
+static void what_could_not_be_left_is_tried_again(void **state) {
+    (void)state;
+    struct asked a;
+    world.leaving = true;
+    world.conversations_left = 3;
+    world.conflicts = 2;
+    assert_int_equal(ask_alice(&a, METHOD_DELETE, "DELETE", "/v1/account", flow_account_delete),
+                     204);
+    assert_int_equal(world.conversations_left, 0);
+    assert_int_equal(world.lists, 3);
+    ask_end(&a);
+}
+
 static void deleting_is_the_owners(void **state) {
     (void)state;
     struct asked a;
@@ -275,6 +307,8 @@ int main(void) {
         TEST(an_export_is_checked),
         TEST(an_export_that_breaks_off_is_no_half_of_one),
         TEST(who_goes_leaves_all_conversations_first),
+        TEST(many_conversations_are_left_by_pages),
+        TEST(what_could_not_be_left_is_tried_again),
         TEST(deleting_is_the_owners),
         TEST(what_fails_on_the_way_is_said),
         TEST(leaving_has_an_end),

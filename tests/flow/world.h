@@ -36,7 +36,9 @@ static struct {
     uint64_t blocked_inbox; /* of who is blocked: 1 alice, 2 bob; 0: nobody */
     uint64_t leaving_version;
     bool leaving;                  /* each change leaves one of conversations_left */
-    unsigned conversations_left;   /* what STORE_CONVERSATION_LIST gives, one at a time */
+    unsigned conversations_left;   /* what STORE_CONVERSATION_LIST gives, in pages */
+    unsigned lists;                /* how often it was asked */
+    unsigned conflicts;            /* so many changes come too late */
     struct conversation_make make; /* with `titled`: what its draft, or the change's, held */
     struct conversation_change change;
     struct conversation_show show;
@@ -95,6 +97,16 @@ static void keep_draft(const struct conversation_draft *draft) {
 
 #define CONVERSATION_JSON "{\"sid\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV\",\"version\":3}"
 
+/* As many as there are and were asked for. */
+static void put_list(struct buf *json) {
+    unsigned n = world.leaving ? world.conversations_left : 1;
+    world.lists++;
+    buf_put_byte(json, '[');
+    for (unsigned i = 0; i < n && i < world.list.limit; i++)
+        buf_putf(json, "%s%s", i ? "," : "", CONVERSATION_JSON);
+    buf_put_byte(json, ']');
+}
+
 /* The jobs of back/conversations.h. */
 static void run_conversation(struct store_job *job) {
     struct conversation_make *make = (struct conversation_make *)job;
@@ -112,6 +124,8 @@ static void run_conversation(struct store_job *job) {
         json = &change->json;
         world.change = *change;
         world.leaving_version = change->draft->version;
+        if (world.conflicts > 0 && world.conflicts--)
+            job->rc = RC_CONFLICT;
         if (world.leaving && job->rc == RC_OK)
             world.conversations_left--;
     } else if (job->kind == STORE_CONVERSATION_SHOW) {
@@ -119,9 +133,7 @@ static void run_conversation(struct store_job *job) {
         json = &((struct conversation_show *)job)->json;
     } else if (job->kind == STORE_CONVERSATION_LIST) {
         world.list = *(struct conversation_list *)job;
-        buf_put(&((struct conversation_list *)job)->json,
-                world.leaving && world.conversations_left == 0 ? STR("[]")
-                                                               : STR("[" CONVERSATION_JSON "]"));
+        put_list(&((struct conversation_list *)job)->json);
     } else {
         utter->seq = 7;
         utter->created_at_ms = 1780000000123;

@@ -2,6 +2,7 @@
  * what one node did, the other holds to within seconds.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -126,6 +127,22 @@ static bool node_b_says(void *arg) {
     return status == said->status;
 }
 
+/* Opens the handle's stream on the other node, which may know it a while longer. The status; a
+ * stream that is opened all the same ends by itself, else the test fails for its time. */
+static int stream_status(const struct signer *s) {
+    struct buf headers;
+    struct http_reply r;
+    char target[80];
+    (void)snprintf(target, sizeof target, "/v1/inbox/%s/stream", s->handle.text);
+    buf_init(&headers, TEXT_MAX);
+    signer_put_stream(s, &headers, s->handle.text);
+    http_ask(to_b, "GET", str_of(target), buf_str(&headers), STR(""), &r);
+    int status = r.status;
+    http_reply_done(&r);
+    buf_done(&headers);
+    return status;
+}
+
 static void an_account_that_is_deleted_is_gone_everywhere(void **state) {
     (void)state;
     struct signer gone = fresh("goner"), other = fresh("stayer");
@@ -147,11 +164,14 @@ static void an_account_that_is_deleted_is_gone_everywhere(void **state) {
     http_reply_done(&refused);
 
     expect_signed(to_a, &gone, "DELETE", "/v1/account", "", 204);
+    int status = stream_status(&gone);
+    assert_true(status == 200 || status == 404);
     http_expect(
         to_a,
         &(struct http_case){"at once here", "GET", "/v1/u/goner", NULL, NULL, 404, "not_found"},
         NULL);
     assert_true(proc_poll(node_b_says, &(struct said){"goner", 404}, SECONDS_MS));
+    assert_int_equal(stream_status(&gone), 404);
     assert_true(sse_await_end(&stream));
     sse_done(&stream);
 
@@ -178,6 +198,97 @@ static void an_account_that_is_deleted_is_gone_everywhere(void **state) {
     http_reply_done(&r);
 }
 
+/* ---- deleted in the midst of it ---- */
+
+/* One who goes on until the handle is unknown: posts to it, or makes conversations with it. */
+struct nagger {
+    pthread_t thread;
+    struct signer self;
+    bool makes;
+    unsigned done; /* what was accepted */
+    int last;      /* the last status; 0: the connection broke */
+};
+
+enum { NAGS_MAX = 20000, NAGGERS = 4 };
+
+static int nag(struct nagger *n, struct http_client *c, unsigned i) {
+    struct buf headers, body;
+    struct http_reply r;
+    const char *target = n->makes ? "/v1/conversations" : "/v1/messages";
+    buf_init(&headers, TEXT_MAX);
+    buf_init(&body, TEXT_MAX);
+    if (n->makes)
+        buf_putf(&body, "{\"sid\":\"01ARZ3NDEKTSV4RR%c%09u\",\"participants\":[\"hurried\"]}",
+                 n->self.handle.text[3] - 'a' + 'A', i);
+    else
+        buf_putf(&body, "{\"to\":\"hurried\",\"id\":\"n%u\",\"envelope\":{}}", i);
+    signer_put_request(&n->self, &headers, "POST", NODE_SERVER, str_of(target), buf_str(&body));
+    int status = 0;
+    if (http_try(c, "POST", str_of(target), buf_str(&headers), buf_str(&body), &r)) {
+        status = r.status;
+        http_reply_done(&r);
+    }
+    buf_done(&headers);
+    buf_done(&body);
+    return status;
+}
+
+static void *nag_on(void *arg) {
+    struct nagger *n = arg;
+    struct http_client *c = http_client_new(node_port(b));
+    for (unsigned i = 0; i < NAGS_MAX; i++) {
+        n->last = nag(n, c, i);
+        n->done += n->last == 201;
+        if (n->last != 201 && n->last != 200 && n->last != 503) /* sent twice, or busy */
+            break;
+    }
+    http_client_free(c);
+    return NULL;
+}
+
+static void expect_none(const char *what) {
+    char sql[300];
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", what);
+    char *got = postgres_value(site.pg, "chat", sql);
+    if (strcmp(got, "0") != 0)
+        fail_msg("%s: %s", what, got);
+    free(got);
+}
+
+static void an_account_goes_while_others_write_to_it(void **state) {
+    (void)state;
+    static struct nagger naggers[NAGGERS];
+    struct signer gone = fresh("hurried");
+    struct http_reply r;
+    for (unsigned i = 0; i < NAGGERS; i++) {
+        char handle[8] = {'n', 'a', 'g', (char)('a' + i)};
+        naggers[i].self = fresh(handle);
+        naggers[i].makes = i % 2 == 1;
+        assert_int_equal(pthread_create(&naggers[i].thread, NULL, nag_on, &naggers[i]), 0);
+    }
+    /* Some rows and conversations are there before it goes. */
+    for (uint64_t head = 0; head < 50; http_reply_done(&r)) {
+        node_poll(a, &gone, "?since=0&limit=1", 0, &r);
+        head = http_number(&r, "seq");
+    }
+    int status = 503;
+    while (status == 503) { /* it broke off and goes on */
+        status = ask_signed(to_a, &gone, "DELETE", "/v1/account", "", &r);
+        http_reply_done(&r);
+    }
+    assert_true(status == 204 || status == 404);
+    for (unsigned i = 0; i < NAGGERS; i++) {
+        assert_int_equal(pthread_join(naggers[i].thread, NULL), 0);
+        if (naggers[i].last != 404 || naggers[i].done == 0)
+            fail_msg("nagger %u: %u, then %d", i, naggers[i].done, naggers[i].last);
+        expect_signed(to_b, &naggers[i].self, "GET", "/v1/conversations?limit=100", "", 200);
+    }
+    expect_none("kez.account WHERE handle = 'hurried'");
+    expect_none("kez.participant WHERE handle = 'hurried'");
+    expect_none("kez.inbox_row WHERE inbox NOT IN (SELECT inbox FROM kez.account)");
+    expect_none("kez.kept_id WHERE inbox NOT IN (SELECT inbox FROM kez.account)");
+}
+
 static void who_runs_the_server_can_block_let_go_and_delete(void **state) {
     (void)state;
     struct signer s = fresh("nuisance");
@@ -188,6 +299,8 @@ static void who_runs_the_server_can_block_let_go_and_delete(void **state) {
     assert_true(node_b_says(&(struct said){"nuisance", 201}));
     expect_admin("GET", "/v1/handles/nuisance", 200);
     expect_admin("PUT", "/v1/handles/nuisance/block", 204);
+    int status = stream_status(&s);
+    assert_true(status == 200 || status == 403);
     expect_signed(to_a, &s, "GET", "/v1/conversations", "", 403);
     assert_true(proc_poll(node_b_says, &(struct said){"nuisance", 403}, SECONDS_MS));
     expect_signed(to_b, &s, "GET", "/v1/conversations", "", 403);
@@ -221,6 +334,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_export_has_record_conversations_and_every_row),
         cmocka_unit_test(an_account_that_is_deleted_is_gone_everywhere),
+        cmocka_unit_test(an_account_goes_while_others_write_to_it),
         cmocka_unit_test(who_runs_the_server_can_block_let_go_and_delete),
     };
     return cmocka_run_group_tests(tests, start, stop);
