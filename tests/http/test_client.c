@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "rig.h"
 
-#include <ifaddrs.h>
+#include <sys/syscall.h>
 
 #include "http/client.h"
 
@@ -143,29 +143,39 @@ static void loopback_and_proxies_may_have_any_number(void **state) {
     }
 }
 
-/* An IPv4 address of this machine that is not loopback. False: there is none. */
-static bool find_own_address(struct sockaddr_in *out) {
-    struct ifaddrs *list = NULL;
-    bool is_found = false;
-    assert_int_equal(getifaddrs(&list), 0);
-    for (const struct ifaddrs *i = list; i && !is_found; i = i->ifa_next) {
-        if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET)
-            continue;
-        memcpy(out, i->ifa_addr, sizeof *out);
-        is_found = (ntohl(out->sin_addr.s_addr) >> 24) != 127;
+/* A client on loopback is exempt, and a machine may have no other address. So the door of this
+ * program gets its connections from here, where a client that comes from 127.a.b.c is one from
+ * somewhere else: a = 1: from 192.0.2.c; a = 2: from 2001:db8:0:b::c. */
+int accept4(int fd, struct sockaddr *from, socklen_t *size, int flags) {
+    int got = (int)syscall(SYS_accept4, fd, from, size, flags);
+    if (got < 0 || from->sa_family != AF_INET)
+        return got;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)from;
+    uint32_t at = ntohl(v4->sin_addr.s_addr);
+    if (at >> 16 == 0x7f01) {
+        v4->sin_addr.s_addr = htonl(0xc0000200 | (at & 0xff));
+    } else if (at >> 16 == 0x7f02) {
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = v4->sin_port};
+        const uint8_t bytes[16] = {0x20, 0x01, 0x0d, 0xb8, [7] = at >> 8 & 0xff, [15] = at & 0xff};
+        memcpy(&v6.sin6_addr, bytes, sizeof bytes);
+        memcpy(from, &v6, sizeof v6); /* the door's room is for any family */
+        *size = sizeof v6;
     }
-    freeifaddrs(list);
-    return is_found;
+    return got;
 }
 
-static int dial_at(const struct sockaddr_in *own, uint16_t port) {
-    struct sockaddr_in at = *own;
+static int dial_from(const char *source, uint16_t port) {
+    struct sockaddr_in own = {.sin_family = AF_INET},
+                       to = {.sin_family = AF_INET,
+                             .sin_port = htons(port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = WAIT_MS / 1000};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    assert_int_equal(inet_pton(AF_INET, source, &own.sin_addr), 1);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-    at.sin_port = htons(port);
-    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     return fd;
 }
 
@@ -176,41 +186,23 @@ static int status_at(int fd, const char *request, struct answer *a) {
     return a->status;
 }
 
-static bool has_room_again(void *arg) {
+enum { LIMIT = 3 };
+#define ASK "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static int hold_one(const char *source, uint16_t port) {
     struct answer a;
-    const struct sockaddr_in *own = arg;
-    int fd = dial_at(own, ntohs(own->sin_port));
-    (void)say(fd, "GET /v1/healthz HTTP/1.1\r\n" END);
-    bool is_served = hear(fd, false, &a) && a.status == 200;
+    int fd = dial_from(source, port);
+    assert_int_equal(status_at(fd, ASK, &a), 200);
     forget(&a);
-    close(fd);
-    return is_served;
+    return fd;
 }
 
-static void an_address_may_have_so_many_connections(void **state) {
-    (void)state;
-    enum { LIMIT = 3 };
-    struct sockaddr_in own;
-    if (!find_own_address(&own)) {
-        print_message("this machine has no address but loopback\n");
-        skip();
-    }
-    struct rig *rig = rig_new();
+/* Told before it says anything, and the connection ends. */
+static void expect_turned_away(const char *source, uint16_t port) {
     struct answer a;
-    int fds[LIMIT];
-    rig->config.bind = "0.0.0.0:0";
-    rig->config.max_connections_address = LIMIT;
-    rig_start(rig);
-    own.sin_port = htons(rig->port);
-    for (int i = 0; i < LIMIT; i++) {
-        fds[i] = dial_at(&own, rig->port);
-        assert_int_equal(status_at(fds[i], "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n", &a), 200);
-        forget(&a);
-    }
-    /* One more is told, before it says anything. */
     int64_t refused = atomic_load(&stats.connections_refused);
-    int more = dial_at(&own, rig->port);
-    assert_int_equal(status_at(more, NULL, &a), 503);
+    int fd = dial_from(source, port);
+    assert_int_equal(status_at(fd, NULL, &a), 503);
     assert_non_null(strstr(a.body, "\"code\":\"unavailable\""));
     assert_non_null(strstr(a.body, "Too many connections"));
     assert_non_null(header(&a, "Retry-After"));
@@ -220,33 +212,97 @@ static void an_address_may_have_so_many_connections(void **state) {
     assert_string_equal(header(&a, "Access-Control-Allow-Origin"), "*");
     assert_true(a.body_n == strtoul(header(&a, "Content-Length"), NULL, 10));
     forget(&a);
-    assert_true(is_over(more));
-    close(more);
+    assert_true(is_over(fd));
+    close(fd);
     assert_int_equal(atomic_load(&stats.connections_refused), refused + 1);
+}
+
+struct room {
+    const char *source;
+    uint16_t port;
+};
+
+static bool has_room_again(void *arg) {
+    const struct room *room = arg;
+    struct answer a;
+    int fd = dial_from(room->source, room->port);
+    (void)say(fd, "GET /v1/healthz HTTP/1.1\r\n" END);
+    bool is_served = hear(fd, false, &a) && a.status == 200;
+    forget(&a);
+    close(fd);
+    return is_served;
+}
+
+static void an_address_may_have_so_many_connections(void **state) {
+    (void)state;
+    struct rig *rig = rig_new();
+    struct answer a;
+    int fds[LIMIT];
+    rig->config.max_connections_address = LIMIT;
+    rig_start(rig);
+    struct room room = {"127.1.0.1", rig->port};
+    for (int i = 0; i < LIMIT; i++)
+        fds[i] = hold_one("127.1.0.1", rig->port);
+    expect_turned_away("127.1.0.1", rig->port);
 
     /* Also when it has sent its request: the answer is not lost in a reset. */
-    more = dial_at(&own, rig->port);
+    int more = dial_from("127.1.0.1", rig->port);
     assert_int_equal(status_at(more, "GET /v1/healthz HTTP/1.1\r\n" END, &a), 503);
     forget(&a);
     close(more);
 
-    /* Other addresses are none the worse; and what ends makes room. */
-    a = ask(rig->port, "GET /v1/healthz HTTP/1.1\r\n" END);
-    assert_int_equal(a.status, 200);
-    forget(&a);
+    /* Other addresses are none the worse, loopback has no limit; and what ends makes room. */
+    close(hold_one("127.1.0.2", rig->port));
+    for (int i = 0; i < 2 * LIMIT; i++)
+        close(hold_one("127.0.0.1", rig->port));
     close(fds[0]);
-    assert_true(proc_poll(has_room_again, &own, WAIT_MS));
+    assert_true(proc_poll(has_room_again, &room, WAIT_MS));
 
     /* A stream is not a connection any more. */
-    assert_true(proc_poll(has_room_again, &own, WAIT_MS));
+    assert_true(proc_poll(has_room_again, &room, WAIT_MS));
     assert_int_equal(
         status_at(fds[1], "GET /v1/inbox/alice/stream HTTP/1.1\r\nHost: x\r\n\r\n", &a), 200);
     forget(&a);
-    fds[0] = dial_at(&own, rig->port);
-    assert_int_equal(status_at(fds[0], "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n", &a), 200);
-    forget(&a);
-    assert_true(proc_poll(has_room_again, &own, WAIT_MS));
+    fds[0] = hold_one("127.1.0.1", rig->port);
+    assert_true(proc_poll(has_room_again, &room, WAIT_MS));
     for (int i = 0; i < LIMIT; i++)
+        close(fds[i]);
+    rig_stop(rig);
+}
+
+/* Who has one address of IPv6 has 2^64. */
+static void a_network_of_ipv6_counts_as_one_address(void **state) {
+    (void)state;
+    struct rig *rig = rig_new();
+    int fds[LIMIT];
+    rig->config.max_connections_address = LIMIT;
+    rig_start(rig);
+    for (int i = 0; i < LIMIT; i++) {
+        char source[32];
+        (void)snprintf(source, sizeof source, "127.2.1.%d", i + 1);
+        fds[i] = hold_one(source, rig->port);
+    }
+    expect_turned_away("127.2.1.99", rig->port);
+    close(hold_one("127.2.2.1", rig->port));
+    for (int i = 0; i < LIMIT; i++)
+        close(fds[i]);
+    assert_true(proc_poll(has_room_again, &(struct room){"127.2.1.99", rig->port}, WAIT_MS));
+    rig_stop(rig);
+}
+
+/* A proxy speaks for many. */
+static void a_trusted_proxy_may_have_any_number_of_connections(void **state) {
+    (void)state;
+    struct rig *rig = rig_new();
+    int fds[2 * LIMIT];
+    rig->config.max_connections_address = LIMIT;
+    rig->config.trusted_proxies = "192.0.2.1";
+    rig_start(rig);
+    for (int i = 0; i < 2 * LIMIT; i++)
+        fds[i] = hold_one("127.1.0.1", rig->port);
+    for (int i = 0; i < LIMIT; i++)
+        close(hold_one("127.1.0.2", rig->port));
+    for (int i = 0; i < 2 * LIMIT; i++)
         close(fds[i]);
     rig_stop(rig);
 }
@@ -260,6 +316,8 @@ int main(void) {
         cmocka_unit_test(networks_that_are_none_stop_the_start),
         cmocka_unit_test(loopback_and_proxies_may_have_any_number),
         cmocka_unit_test(an_address_may_have_so_many_connections),
+        cmocka_unit_test(a_network_of_ipv6_counts_as_one_address),
+        cmocka_unit_test(a_trusted_proxy_may_have_any_number_of_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
