@@ -178,10 +178,12 @@ static void a_crowd_that_fits_is_in_nobodys_way(void **state) {
     crowd("all fit", flags);
 }
 
-/* More than the node takes: they give way to who asks something. */
+/* More than the node takes by default: they give way to who asks something, and not only when their
+ * time is up. */
 static void a_crowd_that_does_not_fit_gives_way(void **state) {
     (void)state;
-    crowd("by default", NULL);
+    static const char *const flags[] = {"--head-time", "600", "--idle-time", "600", NULL};
+    crowd("too many", flags);
 }
 
 int main(void) {
