@@ -92,7 +92,7 @@ void natsd_kill(struct natsd *n) {
     n->proc = NULL;
 }
 
-void natsd_freeze(struct natsd *n) { proc_signal(n->proc, SIGSTOP); }
+void natsd_freeze(struct natsd *n) { proc_freeze(proc_pid(n->proc)); }
 
 void natsd_thaw(struct natsd *n) { proc_signal(n->proc, SIGCONT); }
 

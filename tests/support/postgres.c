@@ -237,23 +237,23 @@ static size_t children_of(pid_t server, pid_t out[CHILDREN_MAX]) {
     return n;
 }
 
-static void signal_all(const struct postgres *pg, int sig) {
+void postgres_freeze(struct postgres *pg) {
     pid_t children[CHILDREN_MAX], server = proc_pid(pg->proc);
-    /* The server first: it makes no more children then. */
-    (void)kill(server, sig);
+    proc_freeze(server); /* first: it makes no more children then */
     size_t n = children_of(server, children);
     for (size_t i = 0; i < n; i++)
-        (void)kill(children[i], sig);
-}
-
-void postgres_freeze(struct postgres *pg) {
-    signal_all(pg, SIGSTOP);
+        proc_freeze(children[i]);
     pg->frozen = true;
 }
 
 void postgres_thaw(struct postgres *pg) {
-    if (pg->frozen)
-        signal_all(pg, SIGCONT);
+    if (!pg->frozen)
+        return;
+    pid_t children[CHILDREN_MAX], server = proc_pid(pg->proc);
+    size_t n = children_of(server, children);
+    for (size_t i = 0; i < n; i++)
+        (void)kill(children[i], SIGCONT);
+    (void)kill(server, SIGCONT);
     pg->frozen = false;
 }
 
@@ -275,7 +275,7 @@ static bool are_gone(void *arg) {
 
 void postgres_crash(struct postgres *pg) {
     static struct processes children;
-    signal_all(pg, SIGSTOP); /* or some would see others die, and say so in the log */
+    postgres_freeze(pg); /* or some would see others die, and say so in the log */
     children.n = children_of(proc_pid(pg->proc), children.pids);
     (void)kill(proc_pid(pg->proc), SIGKILL);
     for (size_t i = 0; i < children.n; i++) /* who have another parent now */
@@ -295,8 +295,9 @@ void postgres_hold_log(struct postgres *pg) {
     pg->frozen = true;
     for (char *at = pids, *end; *at; at = end) {
         long pid = strtol(at, &end, 10);
-        if (pid <= 0 || kill((pid_t)pid, SIGSTOP) != 0)
-            fail_msg("cannot stop a process of PostgreSQL: %s", pids);
+        if (pid <= 0)
+            fail_msg("no numbers of PostgreSQL's processes: %s", pids);
+        proc_freeze((pid_t)pid);
     }
     free(pids);
 }

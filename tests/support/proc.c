@@ -4,6 +4,7 @@
 #include "support/proc.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -196,6 +197,37 @@ pid_t proc_pid(const struct proc *p) { return p->pid; }
 void proc_signal(struct proc *p, int sig) {
     if (!p->ended && kill(p->pid, sig) != 0)
         fail_msg("cannot send signal %d to process %d: %s", sig, (int)p->pid, strerror(errno));
+}
+
+/* Whether the state in a `stat` file of /proc is that of a thread that runs no more. */
+static bool is_stopped(const char *stat_path) {
+    char line[512] = "";
+    int fd = open(stat_path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    const char *end = got > 0 ? strrchr(line, ')') : NULL; /* pid (name) state … */
+    return !end || strlen(end) < 3 || strchr("TtZX", end[2]);
+}
+
+static bool has_no_running_thread(void *arg) {
+    const pid_t *pid = arg;
+    char folder[64], path[400];
+    (void)snprintf(folder, sizeof folder, "/proc/%d/task", (int)*pid);
+    DIR *tasks = opendir(folder);
+    bool none = true;
+    for (struct dirent *e; tasks && none && (e = readdir(tasks));) {
+        (void)snprintf(path, sizeof path, "%s/%s/stat", folder, e->d_name);
+        none = e->d_name[0] == '.' || is_stopped(path);
+    }
+    if (tasks)
+        (void)closedir(tasks);
+    return none;
+}
+
+void proc_freeze(pid_t pid) {
+    if (kill(pid, SIGSTOP) != 0 || !proc_poll(has_no_running_thread, &pid, KILL_WAIT_MS))
+        fail_msg("process %d does not stop", (int)pid);
 }
 
 static bool has_ended(void *arg) {

@@ -20,6 +20,9 @@ struct proc *proc_start(const char *const argv[], const char *log_path, const ch
 pid_t proc_pid(const struct proc *p);
 /* Sends a signal to the child alone. */
 void proc_signal(struct proc *p, int sig);
+/* SIGSTOP, and waits until no thread of it runs any more: another processor hears of the signal a
+ * while later. */
+void proc_freeze(pid_t pid);
 /* Waits for the end; true with the wait status in *status, false after timeout_ms. */
 bool proc_wait(struct proc *p, unsigned timeout_ms, int *status);
 /* Kills it if it still runs, reaps it, frees. NULL-safe. */
