@@ -266,7 +266,7 @@ static void draw_prompt(struct world *w) {
         k->inboxes = 1;
         k->post_gap_ms = 3;
         k->burst = k->large = 0;
-        k->store_ms = 60;
+        k->store_ms = 80;
         k->leave_gap_ms = 100;
     } else if (k->is_gentle && rng_permille(&w->rng, 500)) { /* rows that no later one gives away */
         k->nodes = NODES_MAX;

@@ -1,4 +1,4 @@
-# Writes copies of sources of push/ and core/ in which single lines ask for planted faults:
+# Writes copies of sources of push/, core/ and wire/ in which single lines ask for planted faults:
 #   cmake -DSOURCES=<the tree's src/> -DOUT=<folder> -P plants.cmake
 # A line that is not there any more is an error, so that no plant is lost when the code changes.
 #
@@ -50,3 +50,6 @@ plant(push/stream.c
 plant(push/stream.c
   "if (s->position > at->head)"
   "if ((plant_is(PLANT_AHEAD_OF_NOW) ? s->topic->cursor.at : s->position) > at->head)")
+plant(wire/row.c
+  "json_put_string(out, type_names[type])"
+  "json_put_string(out, type_names[plant_is(PLANT_UPDATE_AS_MESSAGE) ? ROW_MESSAGE : type])")

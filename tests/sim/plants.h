@@ -1,9 +1,9 @@
 /* tests/sim/plants.h -- faults that are planted to show that the oracle finds them.
  *
- * Some live in the fakes of the simulation. The others are changes of single lines of push/ and
- * core/: plants.cmake writes changed copies of those sources, which ask plant_is() at these lines,
- * and they are linked into a second program, sim-planted. The sources themselves know nothing of
- * it.
+ * Some live in the fakes of the simulation. The others are changes of single lines of push/, core/
+ * and wire/: plants.cmake writes changed copies of those sources, which ask plant_is() at these
+ * lines, and they are linked into a second program, sim-planted. The sources themselves know
+ * nothing of it.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef SIM_PLANTS_H
@@ -28,6 +28,7 @@
     X(ROW_LEFT_OUT, "row-left-out", "the row of one participant is left out", false)               \
     X(REMOVED_GETS_ONE, "removed-gets-one", "who was removed gets the next post", false)           \
     X(POSTS_CROSS, "posts-cross", "two posts stand the other way round in one inbox", false)       \
+    X(UPDATE_AS_MESSAGE, "update-as-message", "a tagged update has the type of a message", true)   \
     X(ID_STORES_AGAIN, "id-stores-again", "a repeat of an id stores the post again", false)
 
 enum plant {

@@ -1,5 +1,27 @@
 /* tests/sim/sim.c -- runs simulated fleets, one for each seed, and says whether the promise held.
  *
+ * A fleet lives in a world of its own: real code of push/, core/ and wire/ in made-up nodes, with a
+ * made-up store, bus, clients and clock. All that happens is an event on one agenda, and all chance
+ * comes from the seed, so that a seed tells the same story every time. In reading order:
+ *
+ *   world.h          the world: how hostile it is (knobs), its nodes, its end; agenda.h, rng.h
+ *   nodes.c          real shards in nodes that stop, die and start again; memory.h fails them
+ *   fake_store.h     inboxes: rows, trims, epochs, restores; what was true at any time
+ *   fake_bus.h       rows between nodes: lost, repeated, late; fake_sockets.h: bytes to clients
+ *   clients.h        read their streams strictly (sse_reader.h), stall, leave, come back
+ *   talkers.h        ask for conversations and posts to them; the way of a request from there is
+ *   writers.h        a node's queue, transaction, settling, telling, and
+ *   fake_talks.h     what the transaction does in the store
+ *   faults.c         what befalls a world and how often: begins most of the above
+ *
+ * Who watches:
+ *   oracle.h         each stream from the client's side: every row once, in order, or a resync
+ *   talk_oracle.h    conversations: all in one see the same rows in the same order, nobody else
+ *                    does (talk_row.h), and answers are true (talk_answer.c)
+ *   lateness.h       what must come in time; inside.h: what must hold within a shard
+ *   history.h        writes down what happened when a seed is run again after a fault
+ *   plants.h         faults that are planted to see that all this finds them
+ *
  *   sim --seeds N [--seed S]   seeds S to S + N - 1 (S: 1)
  *   sim --seed S               that one
  *   sim --plant NAME ...       with a fault planted; succeeds when it is found, and shows how

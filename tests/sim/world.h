@@ -2,8 +2,7 @@
  *
  * Real: shard, topic, stream, reads, sweep, cursor, recent, outbox, frame and the texts of wire/.
  * Made up, and drawn from the seed: the clock, the store, the bus, sockets, clients, and what
- * befalls them. The oracle watches every stream from the client's side, inside.c every shard from
- * within.
+ * befalls them. Who plays which part, and who watches, is told at the top of sim.c.
  *
  * A fault of the promise is noted once (world_fail) and ends the run.
  *
