@@ -121,17 +121,24 @@ static struct letter *find_post(struct fake_talks *all, uint64_t number) {
     return &all->letters[at - 1];
 }
 
-static void tell(struct result *r, int inbox, struct frame *f) {
-    r->told[r->told_n++] = (struct told){inbox, frame_ref(f)};
+static void tell_take(struct result *r, int inbox, struct frame *f) {
+    r->told[r->told_n++] = (struct told){inbox, f};
 }
 
-/* Puts the row into the inbox, as one of this letter. */
+/* Puts the row into the inbox, as one of this letter. What is told of it is made after the first
+ * one, as the store does it. */
 static void put(struct world *w, struct letter *l, int inbox, struct row *row, struct result *r) {
     struct frame *f = store_append(w, inbox, row);
     l->ids[inbox] = store_present(w, inbox)->inbox_id;
     l->seqs[inbox] = f->seq;
     w->totals.talk_rows++;
-    tell(r, inbox, f);
+    if (r->told_n == 0) {
+        tell_take(r, inbox, frame_ref(f));
+        return;
+    }
+    struct frame *told = must(frame_with_seq(r->told[0].frame, f->seq));
+    told->epoch_tag = f->epoch_tag;
+    tell_take(r, inbox, told);
 }
 
 /* Those of its rows that are kept. */
@@ -139,7 +146,7 @@ static void tell_again(struct world *w, const struct letter *l, struct result *r
     for (unsigned i = 0; i < w->knobs.inboxes; i++) {
         struct history *h = store_present(w, (int)i);
         if (l->seqs[i] >= history_first(h) && h->inbox_id == l->ids[i])
-            tell(r, (int)i, h->rows[l->seqs[i] - 1]);
+            tell_take(r, (int)i, frame_ref(h->rows[l->seqs[i] - 1]));
     }
 }
 

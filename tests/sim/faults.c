@@ -23,7 +23,7 @@ static uint64_t perhaps(struct world *w, uint32_t permille, uint64_t low, uint64
 /* ---- what can happen ---- */
 
 /* More than that the slowest stream could not catch up with in quiet times. */
-enum { POSTS_MAX = 2000, MEETING_MS = 200 };
+enum { POSTS_MAX = 2000, MEETING_MS = 200, LEAVE_ALL_MS = 1000 };
 
 static bool has_room(const struct world *w) {
     return w->totals.posts + w->totals.talk_rows < POSTS_MAX || w->is_quiet;
@@ -106,8 +106,17 @@ static void happen_restore(struct world *w) {
     world_later(w, ms / 2, (struct event){.run = on_restored});
 }
 
+static void on_anew(struct world *w, struct event *e) {
+    if (!w->is_quiet)
+        store_anew(w, (int)e->a);
+}
+
+/* Who gives a handle up leaves all conversations first, if there is time. */
 static void happen_anew(struct world *w) {
-    store_anew(w, (int)rng_below(&w->rng, w->knobs.inboxes));
+    int inbox = (int)rng_below(&w->rng, w->knobs.inboxes);
+    talkers_leave_all(w, inbox);
+    world_later(w, rng_below(&w->rng, LEAVE_ALL_MS),
+                (struct event){.run = on_anew, .a = (uint64_t)inbox});
 }
 
 static void on_start(struct world *w, struct event *e) {

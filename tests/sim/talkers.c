@@ -131,6 +131,19 @@ void talkers_begin_some(struct world *w) {
                                                               : post_to(w, talk, who));
 }
 
+void talkers_leave_all(struct world *w, int inbox) {
+    for (unsigned i = 0; i < w->knobs.talks; i++) {
+        const struct talk *t = talks_at(w, i);
+        if (talk_has(t, store_present(w, inbox)->inbox_id))
+            begin(w, (struct ask){.kind = ASK_CHANGE,
+                                  .who = inbox,
+                                  .talk = i,
+                                  .title = -1,
+                                  .version = t->version,
+                                  .remove = 1u << inbox});
+    }
+}
+
 void talkers_post_everywhere(struct world *w) {
     for (unsigned i = 0; i < w->knobs.talks; i++) {
         const struct talk *t = talks_at(w, i);
@@ -156,7 +169,7 @@ static void on_patience_lost(struct world *w, struct event *e) {
 static void send(struct world *w, size_t errand) {
     struct node *n = node_any(w);
     unsigned tries = talkers_at(w, errand)->tries++;
-    uint64_t patience_ms = PATIENCE_MS << (tries < 4 ? tries : 4);
+    uint64_t patience_ms = (uint64_t)PATIENCE_MS << (tries < 4 ? tries : 4);
     if (n)
         writers_send(w, n, errand);
     world_later(w, rng_between(&w->rng, 10, patience_ms),

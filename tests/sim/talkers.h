@@ -27,6 +27,8 @@ size_t talkers_count(const struct world *w);
 
 /* Somebody wants something of a conversation. */
 void talkers_begin_some(struct world *w);
+/* Who has this inbox leaves every conversation. */
+void talkers_leave_all(struct world *w, int inbox);
 /* A post to each conversation that is there. */
 void talkers_post_everywhere(struct world *w);
 /* An answer has come. The result is borrowed. */
