@@ -26,6 +26,7 @@ enum {
     NOTES_MAX = 512, /* of one turn */
     IDLE_MS = 1000,
     DISCARD_MAX_BYTES = 64 * 1024, /* read from an ended stream before it is closed */
+    UNSENT_MAX_BYTES = 128 * 1024, /* that the kernel keeps beside what is on its way */
 };
 
 struct loop {
@@ -78,9 +79,13 @@ static int io_add(void *arg, int fd, uint64_t id) {
     int on = 1;
     /* Later than the shard's own look at stalled streams, which says why it closes one. */
     unsigned timeout_ms = l->stall_ms + l->stall_ms / 4;
+    /* Else the kernel takes megabytes for each client that does not read, out of what all sockets
+     * of the machine share. */
+    int unsent_max = UNSENT_MAX_BYTES;
     /* Best effort: a socket that refuses (a UNIX one) is served all the same. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof unsent_max);
     struct epoll_event event = {.events = EPOLLRDHUP, .data.u64 = id};
     return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event);
 }
