@@ -484,6 +484,50 @@ static void a_backup_that_was_put_back_is_told_when_it_is_said_so(void **state) 
     sse_done(&r);
 }
 
+/* The nodes run on, and nobody says so: the sweep finds heads that are lower than what was sent. */
+static void a_store_that_goes_back_under_running_nodes_is_told_as_ahead(void **state) {
+    (void)state;
+    struct sse_reader streams[2];
+    struct node *nodes[2];
+    start_nodes();
+    nodes[0] = w.a;
+    nodes[1] = w.b;
+    const struct signer s = fresh("alice");
+    post_rows(w.a, &s, "kept", 4);
+    postgres_halt(w.primary, "fast");
+    postgres_save(w.primary);
+    postgres_resume(w.primary);
+    for (size_t i = 0; i < 2; i++) {
+        node_wait_ready(nodes[i]);
+        node_open(nodes[i], &s, "", &streams[i]);
+        assert_int_equal(node_expect_ready(&streams[i]), 4);
+    }
+    post_rows(w.b, &s, "lost", 3);
+    for (size_t i = 0; i < 2; i++)
+        for (uint64_t seq = 5; seq <= 7; seq++)
+            node_expect_row(&streams[i], seq);
+    postgres_halt(w.primary, "fast");
+    assert_true(node_gets_ready(w.a, false) && node_gets_ready(w.b, false));
+    postgres_put_back(w.primary);
+    postgres_resume(w.primary);
+    node_wait_ready(w.a);
+    node_wait_ready(w.b);
+    struct inbox at = inbox_of(w.a, &s);
+    assert_int_equal(at.head, 4);
+    for (size_t i = 0; i < 2; i++) {
+        expect_resync(&streams[i], "ahead", at.epoch);
+        for (uint64_t seq = 1; seq <= 4; seq++)
+            node_expect_row(&streams[i], seq);
+    }
+    post_rows(w.a, &s, "new", 2);
+    for (size_t i = 0; i < 2; i++) {
+        node_expect_row(&streams[i], 5);
+        node_expect_row(&streams[i], 6);
+        assert_null(streams[i].first);
+        sse_done(&streams[i]);
+    }
+}
+
 static void a_dump_in_another_database_has_a_new_epoch_by_itself(void **state) {
     (void)state;
     start_nodes();
@@ -593,6 +637,7 @@ int main(void) {
         TEST(a_synchronous_standby_keeps_every_row_and_the_epoch),
         TEST(an_inbox_that_was_lost_is_never_anothers),
         TEST(a_backup_that_was_put_back_is_told_when_it_is_said_so),
+        TEST(a_store_that_goes_back_under_running_nodes_is_told_as_ahead),
         TEST(a_dump_in_another_database_has_a_new_epoch_by_itself),
         TEST(a_handle_that_was_made_anew_is_another_inbox),
     };
