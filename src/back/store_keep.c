@@ -55,6 +55,12 @@ static struct store_retention retention(const struct store_keeper *k) {
     return (struct store_retention){.days = atomic_load(&k->days), .rows = atomic_load(&k->rows)};
 }
 
+/* False: told to stop. */
+static bool rest(const struct store_keeper *k, uint32_t ms) {
+    struct pollfd p = {.fd = k->stop_fd, .events = POLLIN};
+    return poll(&p, 1, (int)ms) <= 0;
+}
+
 /* ---- connection and role ---- */
 
 static void set_role(struct store_keeper *k, bool has_role) {
@@ -83,7 +89,7 @@ static enum rc connect_link(struct store_keeper *k) {
         rc = store_prepare(&k->side, k->link);
     if (rc == RC_OK)
         rc = limit_session(k->link);
-    if (rc != RC_OK && !k->has_told)
+    if (rc != RC_OK && !k->has_told && rest(k, 0))
         log_warn("%s cannot use the store why=\"%s\"", link_name(k->link), link_why(k->link));
     if (rc != RC_OK)
         link_close(k->link);
@@ -164,12 +170,6 @@ static uint32_t go_on(struct store_keeper *k) {
     if (!k->has_role)
         return look_ms(k);
     return k->is_in_pass ? make_step(k) : wait_for_next(k);
-}
-
-/* False: told to stop. */
-static bool rest(const struct store_keeper *k, uint32_t ms) {
-    struct pollfd p = {.fd = k->stop_fd, .events = POLLIN};
-    return poll(&p, 1, (int)ms) <= 0;
 }
 
 static void *work(void *arg) {
