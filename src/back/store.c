@@ -1,8 +1,8 @@
 /* back/store.c -- the store's start and stop, which worker gets a job, and whether it is up.
  *
  * The work is in store_post.c (the group commit of posts; store_route.c chooses the writer of the
- * direct ones) and store_run.c (everything else); the SQL in store_sql.c and store_tables.c. This
- * file holds what ties them to the pools.
+ * direct ones) and store_run.c (everything else), and without being asked in store_keep.c; the SQL
+ * in store_sql.c and store_tables.c. This file holds what ties them to the pools.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "back/store.h"

@@ -8,7 +8,8 @@
  *
  * Lock order, the only one there is: conversations by sid; inboxes by id, all in one statement;
  * then letters, rows and remembered ids, which only the holder of their conversation or inbox
- * touches (but for forget_ids, which skips what is locked).
+ * touches (but for forget_ids, which skips what is locked, and drop_letters, whose letters nobody
+ * locks).
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "store_parts.h"
