@@ -170,6 +170,28 @@ static void who_was_away_is_told_how_many_rows_are_missing(void **state) {
     }
 }
 
+/* More than the kernel and the node hold for it. */
+static void a_stream_that_falls_behind_is_told_on_the_way(void **state) {
+    (void)state;
+    enum { ROWS = 240, EACH = 60 * 1024 };
+    struct signer s = fresh("sleepy");
+    struct reader r = {.user = &s};
+    char *envelope = malloc(EACH + 1);
+    assert_non_null(envelope);
+    memset(envelope, 'x', EACH);
+    memcpy(envelope, "{\"x\":\"", 6);
+    memcpy(envelope + EACH - 2, "\"}", 3);
+    node_open_narrow(a, &s, &r.stream);
+    for (unsigned i = 1; i <= ROWS; i++)
+        assert_int_equal(node_post(i % 2 ? a : b, "sleepy", NULL, envelope), i);
+    free(envelope);
+    await_first(a, &s, ROWS + 1 - KEPT);
+    take_until(&r, ROWS);
+    assert_true(r.resyncs > 0);
+    assert_int_equal(r.rows + r.missed, ROWS);
+    sse_done(&r.stream);
+}
+
 /* A follower fails at any resync. */
 static void a_stream_that_is_up_to_date_sees_nothing_of_it(void **state) {
     (void)state;
@@ -434,6 +456,7 @@ static void rows_go_by_their_age_once_a_reload_says_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_was_away_is_told_how_many_rows_are_missing),
+        cmocka_unit_test(a_stream_that_falls_behind_is_told_on_the_way),
         cmocka_unit_test(a_stream_that_is_up_to_date_sees_nothing_of_it),
         cmocka_unit_test(every_row_is_delivered_or_said_to_be_missing),
         cmocka_unit_test(an_id_of_a_dropped_row_is_still_known),
