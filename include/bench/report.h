@@ -17,6 +17,11 @@ struct spread {
     double p50_us, p95_us, p99_us, max_us;
 };
 
+/* Deliveries/s of something else in the same run; 0: not run. */
+struct beside {
+    double before, after, ratio; /* ratio: of what was measured to the mean of both */
+};
+
 struct result {
     enum scenario scenario;
     bool is_interrupted;
@@ -40,9 +45,9 @@ struct result {
     double memory_per_stream_start;                        /* from the start to idle */
     double sendloop_before, sendloop_after;                /* deliveries/s; 0: not run */
     double sendloop_ratio;
-    double fanout_before, fanout_after; /* deliveries/s beside a conversation's; 0: not run */
-    double fanout_ratio;
-    double pgbench_per_s; /* rows/s; 0: not run */
+    struct beside fanout;     /* beside a conversation: of as many deliveries a post... */
+    struct beside fanout_few; /* ...and to as many streams in all, which is one handle */
+    double pgbench_per_s;     /* rows/s; 0: not run */
     double pgbench_ratio;
     double cpu_s, wall_s; /* of the bench itself */
     struct troubles troubles;

@@ -39,6 +39,8 @@ static const struct flag flags[] = {
      "frames that may be under way for each stream; 0: any number"},
     {"hold", KIND_NUMBER, AT(hold_s), 0, 86400, "seconds that the streams idle before posting"},
     {"opening", KIND_NUMBER, AT(opening), 1, 4096, "streams that may be opening at once"},
+    {"fanout-streams", KIND_NUMBER, AT(fanout_streams), 0, 1000000,
+     "of the fan-out beside a conversation; 0: none"},
     {"timeout", KIND_NUMBER, AT(timeout_s), 1, 3600, "seconds for an answer, or for silence"},
     {"pid", KIND_PID, 0, 1, INT32_MAX, "process of a node, for its memory; may be given again"},
     {"node-pid", KIND_PID, 0, 1, INT32_MAX, "the same"},
@@ -71,7 +73,7 @@ static const struct options defaults[SCENARIO_COUNT] = {
                           .seconds = 10,
                           .warmup_s = 2},
     [SCENARIO_CONVERSATION] =
-        {.handles = 100, .connections = 32, .seconds = 10, .warmup_s = 2, .window = 4},
+        {.handles = 100, .connections = 32, .seconds = 10, .warmup_s = 2, .fanout_streams = 9000},
     [SCENARIO_SENDLOOP] = {.streams = 9000, .handles = 1, .connections = 1, .seconds = 5},
     [SCENARIO_RUN] = {.streams = 100, .handles = 10, .connections = 8, .posts = 1000},
 };
@@ -85,6 +87,8 @@ static const struct {
 };
 
 const char *options_scenario(enum scenario scenario) { return scenarios[scenario].name; }
+
+uint64_t options_window(enum scenario scenario) { return defaults[scenario].window; }
 
 /* Not given: the default depends on other flags. */
 #define NOT_GIVEN UINT64_MAX
@@ -107,7 +111,20 @@ static void put_help(struct buf *say) {
         buf_putf(say, "  %-14s %s\n", scenarios[i].name, scenarios[i].help);
     buf_put(say, STR("\nflags:\n"));
     for (unsigned i = 0; i < FLAGS; i++)
-        buf_putf(say, "  --%-12s %s\n", flags[i].name, flags[i].help);
+        buf_putf(say, "  --%-14s %s\n", flags[i].name, flags[i].help);
+    buf_put(
+        say,
+        STR("\n"
+            "conversation: the participants, with one stream each, post into it in turn, signed,\n"
+            "through all nodes, over 32 connections at full speed or at --rate. Beside it, before\n"
+            "and after, two fan-outs by the same connections, nodes, body, seconds:\n"
+            "  fanout_ratio      the scenario fanout, where each delivery is a stream's only one "
+            "at\n"
+            "                    the time: 9,000 streams (--fanout-streams), on so many handles\n"
+            "                    that a post is as many deliveries as in the conversation\n"
+            "  fanout_few_ratio  to as many streams as the conversation has, all on one handle:\n"
+            "                    there a post is one row for all of them and rows share a send(),\n"
+            "                    so this is what the rows of their own cost\n"));
     buf_put(say, STR("\nExit status: 0 when nothing was lost, repeated or out of order and nothing "
                      "failed; 1 otherwise; 2 for wrong usage.\n"));
 }

@@ -106,6 +106,20 @@ static void put_memory(struct buf *out, const struct result *r) {
              r->memory_per_stream_start);
 }
 
+static void put_beside(struct buf *out, const char *what, const struct beside *b) {
+    char label[48];
+    (void)snprintf(label, sizeof label, "%s, before", what);
+    if (b->before > 0)
+        put_rate(out, label, b->before);
+    (void)snprintf(label, sizeof label, "%s, after", what);
+    if (b->after > 0)
+        put_rate(out, label, b->after);
+    if (b->ratio > 0) {
+        put_label(out, "  ratio to it");
+        buf_putf(out, "%.2f\n", b->ratio);
+    }
+}
+
 static void put_comparisons(struct buf *out, const struct result *r) {
     if (r->sendloop_before > 0)
         put_rate(out, "send() loop, before", r->sendloop_before);
@@ -115,14 +129,8 @@ static void put_comparisons(struct buf *out, const struct result *r) {
         put_label(out, "of the send() loop");
         buf_putf(out, "%.2f\n", r->sendloop_ratio);
     }
-    if (r->fanout_before > 0)
-        put_rate(out, "fan-out, before", r->fanout_before);
-    if (r->fanout_after > 0)
-        put_rate(out, "fan-out, after", r->fanout_after);
-    if (r->fanout_ratio > 0) {
-        put_label(out, "of the fan-out");
-        buf_putf(out, "%.2f\n", r->fanout_ratio);
-    }
+    put_beside(out, "fan-out", &r->fanout);
+    put_beside(out, "the same streams", &r->fanout_few);
     if (r->pgbench_per_s > 0) {
         put_rate(out, "pgbench", r->pgbench_per_s);
         put_label(out, "of pgbench");
@@ -221,9 +229,12 @@ static void put_rates_json(struct buf *out, const struct result *r) {
     put_double(out, "sendloop_before", r->sendloop_before);
     put_double(out, "sendloop_after", r->sendloop_after);
     put_double(out, "sendloop_ratio", r->sendloop_ratio);
-    put_double(out, "fanout_before", r->fanout_before);
-    put_double(out, "fanout_after", r->fanout_after);
-    put_double(out, "fanout_ratio", r->fanout_ratio);
+    put_double(out, "fanout_before", r->fanout.before);
+    put_double(out, "fanout_after", r->fanout.after);
+    put_double(out, "fanout_ratio", r->fanout.ratio);
+    put_double(out, "fanout_few_before", r->fanout_few.before);
+    put_double(out, "fanout_few_after", r->fanout_few.after);
+    put_double(out, "fanout_few_ratio", r->fanout_few.ratio);
     put_double(out, "pgbench_per_s", r->pgbench_per_s);
     put_double(out, "pgbench_ratio", r->pgbench_ratio);
     put_double(out, "cpu_s", r->cpu_s);

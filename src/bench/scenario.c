@@ -22,7 +22,8 @@ struct world {
 
 static enum rc raise_descriptors(const struct options *o, struct buf *say) {
     struct rlimit limit;
-    uint64_t needed = o->streams + o->connections + SPARE_DESCRIPTORS;
+    uint64_t streams = o->streams > o->fanout_streams ? o->streams : o->fanout_streams;
+    uint64_t needed = streams + o->connections + SPARE_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return RC_IO;
     limit.rlim_cur = limit.rlim_max;
@@ -33,7 +34,7 @@ static enum rc raise_descriptors(const struct options *o, struct buf *say) {
              "%" PRIu64 " streams and %" PRIu64 " connections need %" PRIu64
              " descriptors, and the hard limit here is %" PRIu64 ": raise it (ulimit -Hn), or ask "
              "for fewer",
-             o->streams, o->connections, needed, (uint64_t)limit.rlim_max);
+             streams, o->connections, needed, (uint64_t)limit.rlim_max);
     return RC_MALFORMED;
 }
 
@@ -94,13 +95,18 @@ static enum rc fan_out(const struct world *w, struct result *r) {
     return rc;
 }
 
-/* The same number of streams, all of one handle, so that a post is as many deliveries. */
-static enum rc fan_out_beside(const struct world *w, struct result *r, double *per_s) {
+/* A fan-out round within another scenario: as it is there, but for streams and handles. */
+static enum rc fan_out_beside(const struct world *w, uint64_t streams, uint64_t handles,
+                              struct result *r, double *per_s) {
     struct options o = *w->setup.options;
     struct setup setup = w->setup;
     struct result beside = {.scenario = SCENARIO_FANOUT};
+    if (streams == 0 || r->is_interrupted)
+        return RC_OK;
     o.scenario = SCENARIO_FANOUT;
-    o.handles = 1;
+    o.streams = streams;
+    o.handles = handles;
+    o.window = options_window(SCENARIO_FANOUT);
     setup.options = &o;
     enum rc rc = round_run(&setup, &beside);
     r->is_interrupted |= beside.is_interrupted;
@@ -114,15 +120,26 @@ static enum rc fan_out_beside(const struct world *w, struct result *r, double *p
     return RC_OK;
 }
 
+static double ratio_of(const struct result *r, const struct beside *b) {
+    return b->before > 0 && b->after > 0 ? r->deliveries_per_s / ((b->before + b->after) / 2) : 0;
+}
+
+/* In between two rounds of each fan-out, like the fan-out between two of the bare loop. */
 static enum rc converse(const struct world *w, struct result *r) {
-    bool compares = !w->setup.options->no_compare;
-    enum rc rc = compares ? fan_out_beside(w, r, &r->fanout_before) : RC_OK;
+    const struct options *o = w->setup.options;
+    uint64_t many = o->no_compare ? 0 : o->fanout_streams, few = o->no_compare ? 0 : o->streams;
+    uint64_t handles = many / o->handles > 0 ? many / o->handles : 1;
+    enum rc rc = fan_out_beside(w, many, handles, r, &r->fanout.before);
+    if (rc == RC_OK)
+        rc = fan_out_beside(w, few, 1, r, &r->fanout_few.before);
     if (rc == RC_OK && !r->is_interrupted)
         rc = round_run(&w->setup, r);
-    if (rc == RC_OK && compares && !r->is_interrupted)
-        rc = fan_out_beside(w, r, &r->fanout_after);
-    if (r->fanout_before > 0 && r->fanout_after > 0)
-        r->fanout_ratio = r->deliveries_per_s / ((r->fanout_before + r->fanout_after) / 2);
+    if (rc == RC_OK)
+        rc = fan_out_beside(w, few, 1, r, &r->fanout_few.after);
+    if (rc == RC_OK)
+        rc = fan_out_beside(w, many, handles, r, &r->fanout.after);
+    r->fanout.ratio = ratio_of(r, &r->fanout);
+    r->fanout_few.ratio = ratio_of(r, &r->fanout_few);
     return rc;
 }
 
