@@ -165,7 +165,7 @@ struct entry {
     uint64_t seq;
     int64_t created_at_ms;
     struct frame *frame; /* of a row to tell of; NULL: none, or no memory */
-    int row, end_row;    /* of the result */
+    int row, end_row;    /* of the result: its verdict, and the end of what is told of it */
 };
 
 /* How a kind of job is run so. */
@@ -183,7 +183,9 @@ struct batch_kind {
     /* A row that the entry made: whose inbox, and its seq. False: it made none. */
     bool (*witness)(const struct entry *e, const struct pg_result *result, struct str *handle,
                     uint64_t *seq);
-    /* It is committed: tells of the rows, in seq order per inbox, and fills the job. The job's rc:
+    /* It is committed: tells of all rows at once, in seq order per inbox. NULL: tell() does. */
+    void (*tell_rows)(struct store *s, struct entry *e, size_t n, const struct pg_result *result);
+    /* Then for each entry: tells of its rows, if that is not done, and fills the job. The job's rc:
      * `rc`, unless something else went wrong. */
     enum rc (*tell)(struct store *s, struct entry *e, const struct pg_result *result, enum rc rc);
 };

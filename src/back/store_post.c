@@ -69,6 +69,8 @@ static size_t answer(struct run *run, struct entry *e, size_t n) {
     struct store *s = run->store;
     size_t left = 0;
     stats_add(store_batches, 1);
+    if (run->kind->tell_rows)
+        run->kind->tell_rows(s, e, n, run->desk->result);
     for (size_t i = 0; i < n; i++)
         if (e[i].verdict != IS_LATER)
             e[i].rc = run->kind->tell(s, &e[i], run->desk->result, rc_of(e[i].verdict));

@@ -111,10 +111,12 @@ const char *const store_sql[SQL_COUNT] = {
     /* $1 sids, $2 senders' inboxes, $3 senders, $4 ids, $5 envelopes of the posts, in order; $6
      * rows at most; $7 1: an earlier attempt may have been committed. Comes after the two above in
      * its transaction. Rows of (transaction, number, verdict, created_at, handle, seq, body,
-     * epoch): for each post one with a verdict (and a seq when it is a repeat), then one with
-     * handle, seq and epoch for each row to tell of. Verdicts: new, repeat, conflict, gone; w: too
-     * many rows, later. The letters' numbers are assigned by the order of their keys, which both
-     * sides know. */
+     * epoch): for each post, in order, one with a verdict (and a seq when it is a repeat); then what
+     * is to be told of: for each row of a repeat one with number, handle, seq and epoch, and for
+     * each inbox one with handle, its first new seq, epoch, and as body the numbers of the posts
+     * whose rows stand there from that seq on, as 1,2,5. Verdicts: new, repeat, conflict, gone; w:
+     * too many rows, later. The letters' numbers are assigned by the order of their keys (k), which
+     * both sides know. */
     [SQL_append_letters] =
         "WITH post AS MATERIALIZED ("
         " SELECT p.n, p.sid, p.inbox, p.sender, p.id,"
@@ -132,42 +134,50 @@ const char *const store_sql[SQL_COUNT] = {
         "  WHERE sid = p.sid AND inbox = p.inbox AND c.size IS NOT NULL LIMIT 1) AS m ON true"
         " LEFT JOIN LATERAL (SELECT number, sender_seq, created_at, body FROM kez.letter"
         "  WHERE conversation = p.sid AND sender = p.sender AND id = p.id LIMIT 1) AS l ON true"
-        "), fresh AS MATERIALIZED ("
-        " SELECT *, row_number() OVER ("
-        "  ORDER BY sid COLLATE \"C\", sender COLLATE \"C\", id COLLATE \"C\") AS k"
-        " FROM post WHERE verdict = 'n'"
-        "), copy AS MATERIALIZED ("
-        " SELECT f.n, f.k, p.inbox = f.inbox AS is_own, p.inbox, p.handle, i.place,"
-        "  i.head + row_number() OVER (PARTITION BY p.inbox ORDER BY f.n) AS seq"
-        " FROM fresh AS f CROSS JOIN LATERAL ("
-        "  SELECT inbox, handle FROM kez.participant WHERE sid = f.sid OFFSET 0) AS p"
+        "), keyed AS MATERIALIZED ("
+        " SELECT n, sid, verdict, row_number() OVER (PARTITION BY verdict"
+        "  ORDER BY sid COLLATE \"C\", sender COLLATE \"C\", id COLLATE \"C\") AS k FROM post"
+        "), talk AS MATERIALIZED ("
+        " SELECT sid, count(*) AS size, string_agg(n::text, ',' ORDER BY n) AS posts"
+        " FROM keyed WHERE verdict = 'n' GROUP BY sid"
+        "), seat AS MATERIALIZED ("
+        " SELECT p.inbox, p.handle, p.size, p.posts, i.head, i.place FROM ("
+        "  SELECT p.inbox, min(p.handle) AS handle, sum(t.size)::bigint AS size,"
+        "   string_agg(t.posts, ',') AS posts"
+        "  FROM talk AS t CROSS JOIN LATERAL ("
+        "   SELECT inbox, handle FROM kez.participant WHERE sid = t.sid OFFSET 0) AS p"
+        "  GROUP BY p.inbox ORDER BY p.inbox) AS p"
         " CROSS JOIN LATERAL ("
         "  SELECT head, ctid AS place FROM kez.inbox WHERE id = p.inbox LIMIT 1) AS i"
+        "), copy AS MATERIALIZED ("
+        " SELECT s.inbox, s.head + u.nth AS seq, u.n::int AS n"
+        " FROM seat AS s CROSS JOIN LATERAL unnest(string_to_array(s.posts, ',')::bigint[])"
+        "  WITH ORDINALITY AS u (n, nth)"
         "), letter AS ("
         " INSERT INTO kez.letter (created_at, sender_seq, type, conversation, sender, id, body)"
-        " SELECT statement_timestamp(), seq, 0, ($1::text[])[n::int], ($3::text[])[n::int],"
-        "  ($4::text[])[n::int], ($5::text[])[n::int] FROM copy WHERE is_own ORDER BY n"
+        " SELECT statement_timestamp(), seq, 0, ($1::text[])[n], ($3::text[])[n], ($4::text[])[n],"
+        "  ($5::text[])[n] FROM copy WHERE inbox = ($2::bigint[])[n] ORDER BY n"
         " RETURNING number, conversation, sender, id"
         "), added AS ("
         " INSERT INTO kez.inbox_row (inbox, seq, created_at, letter, type, sender)"
         " SELECT inbox, seq, statement_timestamp(), (ARRAY ("
-        "  SELECT number FROM letter ORDER BY conversation, sender, id))[k::int], 0, '' FROM copy"
+        "  SELECT number FROM letter ORDER BY conversation, sender, id))["
+        "   (ARRAY (SELECT k FROM keyed ORDER BY n))[n]::int], 0, '' FROM copy"
         "), moved AS ("
-        " UPDATE kez.inbox AS i SET head = m.head FROM ("
-        "  SELECT place, max(seq) AS head FROM copy GROUP BY place) AS m WHERE i.ctid = m.place"
+        " UPDATE kez.inbox AS i SET head = s.head + s.size FROM seat AS s WHERE i.ctid = s.place"
         ") SELECT * FROM ("
         " SELECT pg_current_xact_id(), n, verdict,"
         "  coalesce(old_at, statement_timestamp()::timestamptz(3)), NULL::text AS handle,"
-        "  old_seq, NULL::text, NULL::text FROM post"
-        " UNION ALL SELECT NULL, n, NULL, NULL, handle, seq, NULL,"
-        "  (SELECT generation FROM kez.store) || '-' || inbox FROM copy"
+        "  old_seq, NULL::text AS body, NULL::text FROM post"
+        " UNION ALL SELECT NULL, NULL, NULL, NULL, handle, head + 1, posts,"
+        "  (SELECT generation FROM kez.store) || '-' || inbox FROM seat"
         " UNION ALL SELECT NULL, p.n, NULL, NULL, a.handle, r.seq, NULL,"
         "  (SELECT generation FROM kez.store) || '-' || r.inbox FROM post AS p"
         "  CROSS JOIN LATERAL (SELECT inbox, seq FROM kez.inbox_row WHERE letter = p.old OFFSET 0"
         "   ) AS r CROSS JOIN LATERAL ("
         "   SELECT handle FROM kez.account WHERE inbox = r.inbox LIMIT 1) AS a"
         "  WHERE p.verdict = 'r' AND $7::bigint = 1"
-        ") AS told ORDER BY n, handle IS NOT NULL",
+        ") AS told ORDER BY handle IS NOT NULL, body IS NOT NULL, n",
 
     /* $1 caller's inbox, $2 sid, $3 title, $4 handles (the caller's first), $5 participants at
      * most, $6 1: an earlier attempt may have been committed. Rows as above; with body where the

@@ -1,9 +1,11 @@
 /* back/store_talk.c -- the jobs that write about conversations: posts, which share transactions,
  * and making and changing, each in one of its own.
  *
- * All of them are batches (store_batch.c) whose result has one shape: for each entry a row with the
- * verdict, then one for each inbox row to tell of. There may be many of these with a large envelope
- * each, so their frames are made one by one after COMMIT and not kept.
+ * All of them are batches (store_batch.c) whose results have one shape: for each entry a row with
+ * the verdict, and others with what is to be told of. Making and changing tell of one inbox row in
+ * each. Posts come to the same inboxes again and again, so there a row has all that one inbox got:
+ * what a stream is to be sent then lies together all the way. There may be many rows with a large
+ * envelope each, so their frames are made one by one after COMMIT and not kept.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <assert.h>
@@ -162,23 +164,92 @@ static enum rc send_posts(struct link *l, const struct entry *e, size_t n, bool 
     return rc;
 }
 
-static enum rc tell_post(struct store *s, struct entry *e, const PGresult *r, enum rc rc) {
-    struct conversation_post *p = post_of(e);
-    struct row what = {.type = ROW_MESSAGE,
+/* The verdicts come first, in order. */
+static bool read_posts(struct entry *e, size_t n, bool may_be_ours, const PGresult *r) {
+    (void)may_be_ours;
+    for (size_t i = 0; i < n; i++) {
+        int row = (int)i;
+        if (!is_number(r, row, i) || PQgetisnull(r, row, VERDICT))
+            return false;
+        e[i].row = row;
+        e[i].end_row = row + 1;
+        e[i].verdict = value_get_char(r, row, VERDICT);
+        e[i].seq = (uint64_t)value_get_i64(r, row, SEQ);
+        e[i].created_at_ms = value_get_ms(r, row, CREATED_AT);
+    }
+    return true;
+}
+
+/* The first new row of any inbox is one of this transaction's, and all have its time. */
+static bool witness_of_posts(const struct entry *e, const PGresult *r, struct str *handle,
+                             uint64_t *seq) {
+    int row = PQntuples(r) - 1;
+    if (e->verdict != IS_NEW || PQgetisnull(r, row, BODY))
+        return false;
+    *handle = value_get_str(r, row, HANDLE);
+    *seq = (uint64_t)value_get_i64(r, row, SEQ);
+    return true;
+}
+
+/* Tells of one row of a post. The first frame of it stays with the entry, and the others are made
+ * after it. */
+static void tell_copy(struct store *s, struct entry *e, const struct handle *to, uint64_t seq,
+                      uint64_t epoch_tag) {
+    const struct conversation_post *p = post_of(e);
+    struct row what = {.seq = seq,
+                       .type = ROW_MESSAGE,
                        .created_at_ms = e->created_at_ms,
                        .id = e->id,
                        .from = e->sender,
                        .conversation = str_of(p->sid.text),
                        .envelope = buf_str(&p->envelope)};
-    struct frame *like = NULL;
-    count_rows(e);
-    stats_add(posts_repeated, rc == RC_REPEAT);
-    for (int row = e->row + 1; row < e->end_row; row++) {
-        tell_row(s, r, row, &what, &like);
-        if (str_eq(value_get_str(r, row, HANDLE), e->sender))
-            e->seq = (uint64_t)value_get_i64(r, row, SEQ);
+    struct frame *f = e->frame ? frame_with_seq(e->frame, seq) : frame_new(&what);
+    if (str_eq(handle_str(to), e->sender))
+        e->seq = seq;
+    if (!f)
+        return;
+    f->epoch_tag = epoch_tag;
+    s->events.row(s->events.arg, to, f);
+    if (e->frame)
+        frame_unref(f);
+    else
+        e->frame = f;
+}
+
+/* 1,2,5: the posts whose rows an inbox has from `seq` on. */
+static void tell_seat(struct store *s, struct entry *e, size_t n, struct str posts,
+                      const struct handle *to, uint64_t seq, uint64_t epoch_tag) {
+    struct str number;
+    for (bool more = true; more; seq++) {
+        uint64_t at;
+        more = str_cut(posts, ',', &number, &posts);
+        if (str_read_u64(number, n, &at) == RC_OK && at > 0)
+            tell_copy(s, &e[at - 1], to, seq, epoch_tag);
+        stats_add(rows_committed, 1);
     }
-    frame_unref(like);
+}
+
+static void tell_posts(struct store *s, struct entry *e, size_t n, const PGresult *r) {
+    for (int row = (int)n; row < PQntuples(r); row++) {
+        struct handle to;
+        uint64_t seq = (uint64_t)value_get_i64(r, row, SEQ);
+        uint64_t epoch_tag = value_get_epoch_tag(r, row, EPOCH);
+        size_t at = (size_t)value_get_i64(r, row, NUMBER); /* of a repeat */
+        put_handle(&to, value_get_str(r, row, HANDLE));
+        if (!PQgetisnull(r, row, BODY))
+            tell_seat(s, e, n, value_get_str(r, row, BODY), &to, seq, epoch_tag);
+        else if (at > 0 && at <= n)
+            tell_copy(s, &e[at - 1], &to, seq, epoch_tag);
+    }
+}
+
+static enum rc tell_post(struct store *s, struct entry *e, const PGresult *r, enum rc rc) {
+    struct conversation_post *p = post_of(e);
+    (void)s;
+    (void)r;
+    frame_unref(e->frame);
+    e->frame = NULL;
+    stats_add(posts_repeated, rc == RC_REPEAT);
     if (rc == RC_OK || rc == RC_REPEAT) {
         p->seq = e->seq;
         p->created_at_ms = e->created_at_ms;
@@ -189,8 +260,9 @@ static enum rc tell_post(struct store *s, struct entry *e, const PGresult *r, en
 const struct batch_kind store_talk_posts = {.statements = 3,
                                             .describe = describe_post,
                                             .send = send_posts,
-                                            .read = read_told,
-                                            .witness = witness_of_talk,
+                                            .read = read_posts,
+                                            .witness = witness_of_posts,
+                                            .tell_rows = tell_posts,
                                             .tell = tell_post};
 
 /* ---- making and changing ---- */
