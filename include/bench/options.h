@@ -48,9 +48,10 @@ struct options {
     uint64_t posts, rate, seconds; /* 0: no such end; as fast as answered; no such end */
     uint64_t warmup_s, hold_s, timeout_s;
     uint64_t body_bytes;
-    uint64_t window;         /* frames that may be under way for each stream; 0: any number */
-    uint64_t opening;        /* streams that may be opening at once */
-    uint64_t fanout_streams; /* of the fan-out beside a conversation; 0: none */
+    uint64_t window;  /* frames that may be under way for each stream; 0: any number */
+    uint64_t opening; /* streams that may be opening at once */
+    /* Of the fan-outs beside a conversation: streams of the larger one, 0: none; and its window. */
+    uint64_t fanout_streams, fanout_window;
     size_t n_pids;
     uint32_t pids[OPTIONS_LIST_MAX];
     bool signed_posts, ids, no_register, no_compare, json, quiet;
@@ -58,9 +59,6 @@ struct options {
 
 /* The name of a scenario; never NULL. */
 const char *options_scenario(enum scenario scenario);
-
-/* --window of a scenario when it is not given. */
-uint64_t options_window(enum scenario scenario);
 
 /* RC_OK; RC_CLOSED: only a text was asked for (--help, --version), which is in `say`;
  * RC_MALFORMED: `say` has one line on what is wrong and what is allowed. */

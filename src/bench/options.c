@@ -49,7 +49,8 @@ static const struct flag flags[] = {
     {"signed-posts", KIND_FLAG, AT(signed_posts), 0, 0, "sign every post (with an id)"},
     {"ids", KIND_FLAG, AT(ids), 0, 0, "give every post an id"},
     {"no-register", KIND_FLAG, AT(no_register), 0, 0, "the users are there already"},
-    {"no-compare", KIND_FLAG, AT(no_compare), 0, 0, "no send() loop beside fanout"},
+    {"no-compare", KIND_FLAG, AT(no_compare), 0, 0,
+     "no send() loop beside fanout, no fan-outs beside conversation"},
     {"json", KIND_FLAG, AT(json), 0, 0, "print one flat JSON object"},
     {"quiet", KIND_FLAG, AT(quiet), 0, 0, "no progress on standard error"},
 };
@@ -88,15 +89,13 @@ static const struct {
 
 const char *options_scenario(enum scenario scenario) { return scenarios[scenario].name; }
 
-uint64_t options_window(enum scenario scenario) { return defaults[scenario].window; }
-
 /* Not given: the default depends on other flags. */
 #define NOT_GIVEN UINT64_MAX
 
 static void set_defaults(struct options *o, enum scenario scenario) {
     *o = defaults[scenario];
     o->scenario = scenario;
-    o->streams = o->handles = o->seconds = o->warmup_s = NOT_GIVEN;
+    o->streams = o->handles = o->seconds = o->warmup_s = o->window = NOT_GIVEN;
     o->server = "localhost";
     o->seed = "kez-bench";
     o->prefix = "bench-";
@@ -105,6 +104,18 @@ static void set_defaults(struct options *o, enum scenario scenario) {
     o->timeout_s = 10;
 }
 
+static const char about_conversation[] =
+    "\nconversation: each participant has one stream; they post in turn, signed, through all "
+    "nodes,\n"
+    "as fast as answered or at --rate. Before and after, by as many connections, with as many\n"
+    "deliveries a post, the same body and time, and no more frames under way for a stream than in\n"
+    "the scenario fanout (or --window, which then holds for all):\n"
+    "  fanout_ratio      to that scenario: 9,000 streams (--fanout-streams) on many handles\n"
+    "  fanout_few_ratio  to a fan-out to the conversation's number of streams, all on one handle\n"
+    "A post of a fan-out is one row, one of a conversation a row for each participant. With "
+    "--window\n"
+    "0 the rows of the one handle share their sends, and its fan-out shows what those rows cost.\n";
+
 static void put_help(struct buf *say) {
     buf_put(say, STR("kez-bench SCENARIO [--flag value]...\n\nscenarios:\n"));
     for (unsigned i = 0; i < SCENARIO_COUNT; i++)
@@ -112,19 +123,7 @@ static void put_help(struct buf *say) {
     buf_put(say, STR("\nflags:\n"));
     for (unsigned i = 0; i < FLAGS; i++)
         buf_putf(say, "  --%-14s %s\n", flags[i].name, flags[i].help);
-    buf_put(
-        say,
-        STR("\n"
-            "conversation: the participants, with one stream each, post into it in turn, signed,\n"
-            "through all nodes, over 32 connections at full speed or at --rate. Beside it, before\n"
-            "and after, two fan-outs by the same connections, nodes, body, seconds:\n"
-            "  fanout_ratio      the scenario fanout, where each delivery is a stream's only one "
-            "at\n"
-            "                    the time: 9,000 streams (--fanout-streams), on so many handles\n"
-            "                    that a post is as many deliveries as in the conversation\n"
-            "  fanout_few_ratio  to as many streams as the conversation has, all on one handle:\n"
-            "                    there a post is one row for all of them and rows share a send(),\n"
-            "                    so this is what the rows of their own cost\n"));
+    buf_put(say, str_of(about_conversation));
     buf_put(say, STR("\nExit status: 0 when nothing was lost, repeated or out of order and nothing "
                      "failed; 1 otherwise; 2 for wrong usage.\n"));
 }
@@ -246,6 +245,9 @@ static void settle_defaults(struct options *o) {
         o->seconds = o->posts > 0 ? 0 : usual->seconds;
     if (o->warmup_s == NOT_GIVEN)
         o->warmup_s = o->posts > 0 ? 0 : usual->warmup_s;
+    o->fanout_window = o->window == NOT_GIVEN ? defaults[SCENARIO_FANOUT].window : o->window;
+    if (o->window == NOT_GIVEN)
+        o->window = usual->window;
     if (o->dialect == DIALECT_NCHAN)
         o->no_register = true;
 }

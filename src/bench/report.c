@@ -130,7 +130,7 @@ static void put_comparisons(struct buf *out, const struct result *r) {
         buf_putf(out, "%.2f\n", r->sendloop_ratio);
     }
     put_beside(out, "fan-out", &r->fanout);
-    put_beside(out, "the same streams", &r->fanout_few);
+    put_beside(out, "one handle", &r->fanout_few);
     if (r->pgbench_per_s > 0) {
         put_rate(out, "pgbench", r->pgbench_per_s);
         put_label(out, "of pgbench");

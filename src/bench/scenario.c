@@ -106,7 +106,7 @@ static enum rc fan_out_beside(const struct world *w, uint64_t streams, uint64_t 
     o.scenario = SCENARIO_FANOUT;
     o.streams = streams;
     o.handles = handles;
-    o.window = options_window(SCENARIO_FANOUT);
+    o.window = o.fanout_window;
     setup.options = &o;
     enum rc rc = round_run(&setup, &beside);
     r->is_interrupted |= beside.is_interrupted;

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "wire/auth.h"
+#include "wire/conversation.h"
 #include "wire/message.h"
 #include "wire/registration.h"
 #include "wire/row.h"
@@ -40,6 +41,8 @@ enum fault {
     FAULT_REFUSE_STREAMS,
     FAULT_NEVER_READY,
     FAULT_REFUSE_HANDLES,
+    FAULT_REFUSE_CONVERSATION,
+    FAULT_OTHER_ORDER, /* of a conversation: one participant sees two posts change places */
 };
 
 enum { FAKE_CONNS = 64, FAKE_HANDLES = 16, FAKE_IN = 8192, FAKE_FAULT_AT = 5 };
@@ -65,7 +68,10 @@ struct fake_node {
         struct registration reg;
         uint64_t head;
     } handles[FAKE_HANDLES];
-    struct buf held; /* FAULT_SWAP: the row that comes later */
+    struct buf held;                /* FAULT_SWAP: the row that comes later */
+    struct conversation_draft talk; /* the latest that was made */
+    struct str late;                /* FAULT_OTHER_ORDER: the envelope that comes later */
+    char late_text[FAKE_IN];
     struct fake_conn conns[FAKE_CONNS];
 };
 
@@ -174,6 +180,84 @@ static inline void fake_deliver(struct fake_node *f, int handle, struct str fram
     }
 }
 
+/* The value of a header field; empty when it is not there. */
+static inline struct str fake_field(const char *head, const char *label) {
+    const char *at = strstr(head, label);
+    if (!at)
+        return STR("");
+    at += strlen(label);
+    return (struct str){at, strcspn(at, "\r")};
+}
+
+/* Who signed this request by the general text, or -1. */
+static inline int fake_signer(const struct fake_node *f, const char *head, struct str target,
+                              struct str body) {
+    int who = fake_find(f, fake_field(head, "X-KEZ-Handle: "));
+    struct auth auth;
+    struct buf text;
+    buf_init(&text, FAKE_IN);
+    bool holds = who >= 0 && auth_read(fake_field(head, "X-KEZ-Auth: "), &auth) == RC_OK;
+    if (holds)
+        auth_put_request(&text, STR("POST"), STR("localhost"), target, body, auth.at_text);
+    holds = holds && auth_verify(&f->handles[who].reg.primary, buf_str(&text), auth.sig) == RC_OK;
+    buf_done(&text);
+    return holds ? who : -1;
+}
+
+static inline void fake_make(struct fake_node *f, int fd, int caller, struct str body) {
+    const char *advice;
+    conversation_draft_done(&f->talk);
+    bool is_made = caller >= 0 && f->fault != FAULT_REFUSE_CONVERSATION &&
+                   conversation_read_made(body, &f->talk, &advice) == RC_OK;
+    for (size_t i = 0; is_made && i < f->talk.add.n; i++)
+        f->handles[fake_find(f, handle_str(&f->talk.add.at[i]))].head++; /* conversation.updated */
+    fake_answer(fd, is_made ? 201 : 403, STR("{\"detail\":\"not now\"}"));
+}
+
+static inline void fake_tell(struct fake_node *f, int to, struct str envelope) {
+    struct row row = {.seq = ++f->handles[to].head, .type = ROW_MESSAGE, .envelope = envelope};
+    struct buf frame;
+    buf_init(&frame, 1 << 20);
+    buf_putf(&frame, "id: %d\ndata: ", (int)row.seq);
+    row_put(&frame, &row);
+    buf_put(&frame, STR("\n\n"));
+    fake_send_to(f, to, buf_str(&frame));
+    buf_done(&frame);
+}
+
+/* To the last participant the fifth post comes after the sixth. */
+static inline void fake_tell_all(struct fake_node *f, struct str envelope) {
+    size_t n = f->talk.add.n;
+    bool holds_back = f->fault == FAULT_OTHER_ORDER && f->posts == FAKE_FAULT_AT;
+    for (size_t i = 0; i < n; i++) {
+        int to = fake_find(f, handle_str(&f->talk.add.at[i]));
+        if (i + 1 < n || !holds_back)
+            fake_tell(f, to, envelope);
+        else
+            f->late = (struct str){memcpy(f->late_text, envelope.p, envelope.n), envelope.n};
+        if (i + 1 == n && f->late.n > 0 && !holds_back) {
+            fake_tell(f, to, f->late);
+            f->late = STR("");
+        }
+    }
+}
+
+static inline void fake_post_to_all(struct fake_node *f, int fd, int sender, struct str body) {
+    struct message m;
+    const char *advice;
+    char answer[64];
+    if (sender < 0 || conversation_read_post(body, &m, &advice) != RC_OK) {
+        fake_answer(fd, 401, STR("{}"));
+        return;
+    }
+    f->posts++;
+    uint64_t seq = f->handles[sender].head + 1;
+    fake_tell_all(f, buf_str(&m.envelope));
+    message_done(&m);
+    int n = snprintf(answer, sizeof answer, "{\"seq\":%d}", (int)seq);
+    fake_answer(fd, 201, (struct str){answer, (size_t)n});
+}
+
 static inline void fake_post(struct fake_node *f, int fd, struct str body) {
     struct message m;
     const char *advice;
@@ -204,15 +288,6 @@ static inline void fake_post(struct fake_node *f, int fd, struct str body) {
     int n = snprintf(answer, sizeof answer, "{\"to\":\"x\",\"seq\":%d}", (int)seq);
     if (f->fault != FAULT_SAY_NOTHING || !now)
         fake_answer(fd, 201, (struct str){answer, (size_t)n});
-}
-
-/* The value of a header field; empty when it is not there. */
-static inline struct str fake_field(const char *head, const char *label) {
-    const char *at = strstr(head, label);
-    if (!at)
-        return STR("");
-    at += strlen(label);
-    return (struct str){at, strcspn(at, "\r")};
 }
 
 static inline void fake_stream(struct fake_node *f, struct fake_conn *c, struct str handle) {
@@ -258,6 +333,10 @@ static inline bool fake_request(struct fake_node *f, struct fake_conn *c) {
     (void)str_cut(path, ' ', &path, &rest);
     if (str_eq(path, STR("/v1/register"))) {
         fake_register(f, c->fd, body);
+    } else if (str_eq(path, STR("/v1/conversations"))) {
+        fake_make(f, c->fd, fake_signer(f, c->in, path, body), body);
+    } else if (str_starts_with(path, STR("/v1/conversations/"))) {
+        fake_post_to_all(f, c->fd, fake_signer(f, c->in, path, body), body);
     } else if (str_eq(path, STR("/v1/messages"))) {
         fake_post(f, c->fd, body);
     } else {
@@ -337,6 +416,7 @@ static inline void fake_stop(struct fake_node *f) {
             close(f->conns[i].fd);
     close(f->listener);
     buf_done(&f->held);
+    conversation_draft_done(&f->talk);
 }
 
 #endif

@@ -171,6 +171,49 @@ static void a_signed_post_has_an_id_and_holds(void **state) {
     check_signature(&bench_1, &text);
 }
 
+/* The request's signature holds for this target. */
+static void check_request(const struct identity *who, const char *target) {
+    struct buf text;
+    struct str ts, sig;
+    assert_true(str_eq(field("X-KEZ-Handle"), handle_str(&who->handle)));
+    buf_init(&text, 4096);
+    (void)str_cut(field("X-KEZ-Auth"), ':', &ts, &sig);
+    auth_put_request(&text, STR("POST"), STR("chat.example"), str_of(target), body(), ts);
+    check_signature(who, &text);
+}
+
+static void a_conversation_is_made_and_posted_to_as_the_protocol_says(void **state) {
+    (void)state;
+    const struct identity both[] = {bench_1, bench_2};
+    struct conversation_draft draft;
+    struct message m;
+    struct sid sid, other, again;
+    const char *advice;
+    char target[80];
+    ask_make_sid(&ask, &sid);
+    ask_make_sid(&ask, &other);
+    assert_int_equal(sid_read(str_of(sid.text), &again), RC_OK);
+    assert_string_not_equal(sid.text, other.text);
+    buf_clear(&out);
+    assert_int_equal(ask_conversation(&ask, &out, STR("h:1"), &sid, both, 2), RC_OK);
+    check_length();
+    check_request(&bench_1, "/v1/conversations");
+    assert_int_equal(conversation_read_made(body(), &draft, &advice), RC_OK);
+    assert_string_equal(draft.sid.text, sid.text);
+    assert_int_equal(draft.add.n, 2);
+    conversation_draft_done(&draft);
+
+    struct ask_post post = {.into = &sid, .mark = {5, 0, 77}, .from = &bench_2};
+    snprintf(target, sizeof target, "/v1/conversations/%s/messages", sid.text);
+    buf_clear(&out);
+    assert_int_equal(ask_post(&ask, &out, STR("h:1"), &post), RC_OK);
+    check_length();
+    check_request(&bench_2, target);
+    assert_int_equal(conversation_read_post(body(), &m, &advice), RC_OK);
+    assert_non_null(strstr(m.id, "-77"));
+    message_done(&m);
+}
+
 static void the_other_dialect_posts_the_row_itself(void **state) {
     (void)state;
     struct ask nchan;
@@ -193,6 +236,7 @@ int main(void) {
         cmocka_unit_test(a_stream_is_signed_as_the_protocol_says),
         cmocka_unit_test(a_post_is_a_message_of_the_size_asked_for),
         cmocka_unit_test(a_signed_post_has_an_id_and_holds),
+        cmocka_unit_test(a_conversation_is_made_and_posted_to_as_the_protocol_says),
         cmocka_unit_test(the_other_dialect_posts_the_row_itself),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -65,6 +65,23 @@ static void each_scenario_has_defaults_of_its_own(void **state) {
     assert_string_equal(o.nodes.at[0], "http://127.0.0.1:6969");
 }
 
+static void a_conversation_has_a_stream_for_each_participant(void **state) {
+    (void)state;
+    assert_int_equal(read_line("kez-bench conversation"), RC_OK);
+    assert_int_equal(o.handles, 100);
+    assert_int_equal(o.streams, 100);
+    assert_int_equal(o.fanout_streams, 9000);
+    assert_int_equal(o.window, 0);
+    assert_true(o.fanout_window > 0);
+    assert_int_equal(read_line("kez-bench conversation --handles 256 --window 8"), RC_OK);
+    assert_int_equal(o.streams, 256);
+    assert_int_equal(o.window, 8);
+    assert_int_equal(o.fanout_window, 8);
+    assert_int_equal(read_line("kez-bench conversation --handles 257"), RC_MALFORMED);
+    assert_int_equal(read_line("kez-bench conversation --dialect nchan"), RC_MALFORMED);
+    assert_int_equal(read_line("kez-bench conversation --streams 0"), RC_MALFORMED);
+}
+
 static void idle_streams_have_a_handle_each(void **state) {
     (void)state;
     assert_int_equal(read_line("kez-bench idle --streams 12"), RC_OK);
@@ -178,6 +195,7 @@ static void help_names_every_flag_and_scenario(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_scenario_has_defaults_of_its_own),
+        cmocka_unit_test(a_conversation_has_a_stream_for_each_participant),
         cmocka_unit_test(idle_streams_have_a_handle_each),
         cmocka_unit_test(a_number_of_posts_replaces_the_time),
         cmocka_unit_test(flags_are_read_in_both_forms),

@@ -24,6 +24,7 @@ static struct result good(void) {
                        .posts_per_s = 1999.6,
                        .deliveries_per_s = 150000.4,
                        .sendloop_ratio = 0.875,
+                       .fanout = {.before = 2000, .after = 4000, .ratio = 0.625},
                        .delivery = {.n = 5, .p50_us = 1500, .max_us = 2500}};
     return r;
 }
@@ -40,6 +41,7 @@ static void every_fault_spoils_the_verdict(void **state) {
     SPOIL(rows.repeated);
     SPOIL(rows.out_of_order);
     SPOIL(stray);
+    SPOIL(disagreed);
     SPOIL(resyncs);
     SPOIL(drains);
     SPOIL(posts_refused);
@@ -59,9 +61,18 @@ static void the_table_has_the_figures_a_person_wants(void **state) {
     struct result r = good();
     buf_init(&b, 1 << 16);
     report_put_table(&b, &r);
-    const char *const parts[] = {
-        "fanout\n",    "1,234,567 stored",     "150,000/s", "2,000/s",   "lost", "p50 1.50 ms",
-        "max 2.50 ms", "9,000 ready of 9,000", "0.88\n",    "\n  good\n"};
+    const char *const parts[] = {"  ratio to it         0.62\n",
+                                 "fan-out, after        4,000/s",
+                                 "fanout\n",
+                                 "1,234,567 stored",
+                                 "150,000/s",
+                                 "2,000/s",
+                                 "lost",
+                                 "p50 1.50 ms",
+                                 "max 2.50 ms",
+                                 "9,000 ready of 9,000",
+                                 "0.88\n",
+                                 "\n  good\n"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(buf_cstr(&b), parts[i]))
             fail_msg("no \"%s\" in %s", parts[i], buf_cstr(&b));
@@ -81,16 +92,16 @@ static void the_json_is_one_flat_object(void **state) {
     struct buf b;
     struct result r = good();
     struct json_member members[] = {
-        {.name = STR_INIT("scenario")},         {.name = STR_INIT("good")},
-        {.name = STR_INIT("delivered")},        {.name = STR_INIT("deliveries_per_s")},
-        {.name = STR_INIT("latency_p50_us")},   {.name = STR_INIT("troubles")},
-        {.name = STR_INIT("memory_per_stream")}};
+        {.name = STR_INIT("scenario")},          {.name = STR_INIT("good")},
+        {.name = STR_INIT("delivered")},         {.name = STR_INIT("deliveries_per_s")},
+        {.name = STR_INIT("latency_p50_us")},    {.name = STR_INIT("troubles")},
+        {.name = STR_INIT("memory_per_stream")}, {.name = STR_INIT("fanout_ratio")}};
     troubles_add(&r.troubles, "it said \"no\" \x01\xff");
     r.has_memory = true;
     r.memory_per_stream = 640.5;
     buf_init(&b, 1 << 16);
     report_put_json(&b, &r);
-    assert_int_equal(json_split(buf_str(&b), (struct str){0}, members, 7), RC_OK);
+    assert_int_equal(json_split(buf_str(&b), (struct str){0}, members, 8), RC_OK);
     assert_true(str_eq(members[0].value, STR("\"fanout\"")));
     assert_true(str_eq(members[1].value, STR("false")));
     assert_true(str_eq(members[2].value, STR("111")));
@@ -98,6 +109,7 @@ static void the_json_is_one_flat_object(void **state) {
     assert_true(str_eq(members[4].value, STR("1500.000")));
     assert_true(str_eq(members[5].value, STR("[\"it said \\\"no\\\" ??\"]")));
     assert_true(str_eq(members[6].value, STR("640.500")));
+    assert_true(str_eq(members[7].value, STR("0.625")));
     buf_done(&b);
 }
 

@@ -214,6 +214,37 @@ static void a_fan_out_is_set_beside_the_bare_loop(void **state) {
     assert_true(result_is_good(&result));
 }
 
+#define CONVERSATION "kez-bench conversation --quiet --node {} --handles 6 --posts 40 --timeout 1 "
+
+static void a_conversation_is_counted_at_every_participant(void **state) {
+    (void)state;
+    run_against((struct fake_node){0}, CONVERSATION "--fanout-streams 12 --connections 4");
+    if (!result_is_good(&result))
+        fail_msg("%s", result.troubles.at[0].text);
+    assert_int_equal(result.streams_ready, 6);
+    assert_int_equal(result.posts, 40);
+    assert_int_equal(result.rows.delivered, 40 * 6);
+    assert_true(result.fanout.before > 0 && result.fanout.after > 0);
+    assert_true(result.fanout_few.before > 0 && result.fanout_few.after > 0);
+    assert_true(result.fanout.ratio > 0 && result.fanout_few.ratio > 0);
+    run_against((struct fake_node){0}, CONVERSATION "--no-compare");
+    assert_true(result_is_good(&result));
+    assert_true(result.fanout.before == 0 && result.fanout.ratio == 0);
+}
+
+static void a_faulty_conversation_is_found_out(void **state) {
+    (void)state;
+    run_against((struct fake_node){.fault = FAULT_OTHER_ORDER}, CONVERSATION "--no-compare");
+    assert_int_equal(result.rows.delivered, 40 * 6);
+    assert_int_equal(result.disagreed, 2);
+    assert_false(result_is_good(&result));
+    run_against((struct fake_node){.fault = FAULT_REFUSE_CONVERSATION},
+                CONVERSATION "--no-compare");
+    assert_string_equal(result.troubles.at[0].text, "conversation: answered 403: not now");
+    assert_int_equal(result.posts, 0);
+    assert_false(result_is_good(&result));
+}
+
 static void ctrl_c_ends_it_with_what_it_has(void **state) {
     (void)state;
     sigset_t set;
@@ -249,6 +280,8 @@ int main(void) {
         cmocka_unit_test(a_rate_is_kept),
         cmocka_unit_test(idle_streams_are_weighed),
         cmocka_unit_test(a_fan_out_is_set_beside_the_bare_loop),
+        cmocka_unit_test(a_conversation_is_counted_at_every_participant),
+        cmocka_unit_test(a_faulty_conversation_is_found_out),
         cmocka_unit_test(ctrl_c_ends_it_with_what_it_has),
         cmocka_unit_test(what_does_not_fit_is_said_before_anything_is_done),
     };
