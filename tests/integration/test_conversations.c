@@ -181,6 +181,42 @@ static void who_cannot_be_in_it_is_named(void **state) {
     make(&p, &alice, "[\"bobby\"]", 201, NULL); /* the name is still free */
 }
 
+/* Two bytes each, so that bytes are told from characters. */
+static void put_title(struct buf *body, size_t bytes) {
+    buf_put(body, STR("\"title\":\""));
+    for (size_t i = 0; i < bytes / 2; i++)
+        buf_put(body, STR("\xc3\xbc"));
+    buf_put(body, bytes % 2 ? STR("u\"") : STR("\""));
+}
+
+static void a_title_has_256_bytes_and_no_control_characters(void **state) {
+    (void)state;
+    struct place p = new_place();
+    struct buf body;
+    static const char *const controls[] = {"\\u0000", "\\n", "\\u001f", "\\u007f", "\\u0085"};
+    buf_init(&body, TEXT_MAX);
+    for (size_t bytes = TITLE_MAX + 1; bytes >= TITLE_MAX; bytes--) {
+        buf_clear(&body);
+        buf_putf(&body, "{\"sid\":\"%s\",\"participants\":[\"bobby\"],", p.sid);
+        put_title(&body, bytes);
+        buf_put(&body, STR("}"));
+        expect(&alice, "POST", "/v1/conversations", buf_cstr(&body), bytes > TITLE_MAX ? 400 : 201,
+               bytes > TITLE_MAX ? "title" : NULL);
+    }
+    buf_clear(&body);
+    buf_put(&body, STR("{\"version\":1,"));
+    put_title(&body, TITLE_MAX + 1);
+    buf_put(&body, STR("}"));
+    expect(&bobby, "PATCH", p.itself, buf_cstr(&body), 400, "title");
+    for (size_t i = 0; i < COUNT(controls); i++) {
+        buf_clear(&body);
+        buf_putf(&body, "{\"version\":1,\"title\":\"a%s\"}", controls[i]);
+        expect(&bobby, "PATCH", p.itself, buf_cstr(&body), 400, "title");
+    }
+    expect(&bobby, "PATCH", p.itself, "{\"version\":1,\"title\":\"\"}", 200, "\"version\":2}");
+    buf_done(&body);
+}
+
 static void who_is_not_in_it_cannot_tell_it_from_none(void **state) {
     (void)state;
     struct place p = new_place(), none = new_place();
@@ -325,6 +361,7 @@ int main(void) {
         cmocka_unit_test(a_conversation_has_the_protocols_shape),
         cmocka_unit_test(making_it_again_is_a_retry_for_its_maker_alone),
         cmocka_unit_test(who_cannot_be_in_it_is_named),
+        cmocka_unit_test(a_title_has_256_bytes_and_no_control_characters),
         cmocka_unit_test(who_is_not_in_it_cannot_tell_it_from_none),
         cmocka_unit_test(changes_are_by_version_and_by_right),
         cmocka_unit_test(what_is_removed_posts_and_reads_no_more),

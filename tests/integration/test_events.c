@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -161,6 +162,35 @@ static void rows_come_tagged_and_numbered_like_the_inbox(void **state) {
     expect_tagged(&events, 1, "{\"type\":\"chatmessage.new\"", "\"m1\"");
     finish(&events);
     finish(&inbox);
+}
+
+static void what_was_dropped_is_told_as_on_the_inbox(void **state) {
+    (void)state;
+    struct sse_reader events;
+    struct signer s;
+    signer_init(&s, "trimmer");
+    node_register(a, &s);
+    for (int i = 0; i < 5; i++)
+        (void)node_post(a, "trimmer", NULL, "{}");
+    node_trim(b, &s, 3);
+    static const struct {
+        const char *query, *reason;
+        uint64_t missed, next;
+    } rows[] = {{"?since=1", "trimmed", 2, 4}, {"?since=99", "ahead", 0, 4}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        open_events(i % 2 ? a : b, &s, rows[i].query, &events);
+        struct sse_event *e = sse_next(&events, EVENT_MS);
+        assert_non_null(e);
+        assert_string_equal(e->type, "resync");
+        assert_string_equal(sse_text(e, "reason"), rows[i].reason);
+        assert_int_equal(sse_number(e, "missed"), rows[i].missed);
+        assert_int_equal(sse_number(e, "seq"), rows[i].next - 1);
+        sse_event_free(e);
+        expect_tagged(&events, rows[i].next, "{\"type\":\"chatmessage.new\"", "\"seq\":4,");
+        expect_tagged(&events, 5, "{\"type\":\"chatmessage.new\"", "\"seq\":5,");
+        assert_int_equal(node_expect_ready(&events), 5);
+        finish(&events);
+    }
 }
 
 static void who_comes_and_goes_hears_of_that_and_of_nothing_else(void **state) {
@@ -349,6 +379,9 @@ static void without_trust_the_socket_wants_signatures(void **state) {
     put_headers(&headers, &bobby, &bobby);
     free(hear_local("/", buf_cstr(&headers), "event: ready", &fd));
     close(fd);
+    struct stat st;
+    assert_int_equal(stat(socket_path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0660);
     node_kill(n);
     assert_int_equal(access(socket_path, F_OK), 0); /* stale */
     node_restart(n);
@@ -365,6 +398,7 @@ static void without_trust_the_socket_wants_signatures(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_tagged_and_numbered_like_the_inbox),
+        cmocka_unit_test(what_was_dropped_is_told_as_on_the_inbox),
         cmocka_unit_test(who_comes_and_goes_hears_of_that_and_of_nothing_else),
         cmocka_unit_test(nobody_anonymous_receives_anything),
         cmocka_unit_test(the_header_comes_before_the_query),
