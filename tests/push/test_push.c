@@ -185,27 +185,6 @@ static void a_stream_is_ready_gets_rows_and_goes(void **state) {
     wait_for_streams(0);
 }
 
-static void rows_that_come_together_are_looked_at_together(void **state) {
-    (void)state;
-    static struct reader r;
-    atomic_store(&head, 40);
-    r = (struct reader){.fd = open_stream(0, 0)};
-    read_until(&r, "event: ready\nid: 40\n");
-    struct user to = user(0);
-    atomic_store(&head, 43);
-    for (uint64_t seq = 41; seq <= 43; seq++) {
-        struct frame *f = row_of(seq);
-        push_row_quietly(push, &to.handle, seq, f);
-        frame_unref(f);
-    }
-    push_wake(push);
-    read_until(&r, "\nid: 43\ndata: ");
-    assert_non_null(strstr(r.text, "\nid: 41\ndata: "));
-    assert_non_null(strstr(r.text, "\nid: 42\ndata: "));
-    close(r.fd);
-    wait_for_streams(0);
-}
-
 static void a_row_that_nobody_published_is_found_by_the_sweep(void **state) {
     (void)state;
     static struct reader r;
@@ -334,7 +313,6 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_stream_is_ready_gets_rows_and_goes),
-        TEST(rows_that_come_together_are_looked_at_together),
         TEST(a_row_that_nobody_published_is_found_by_the_sweep),
         TEST(places_are_limited_and_come_back),
         TEST(a_client_has_so_many_streams_of_all_handles),
