@@ -375,7 +375,6 @@ static void settings_with_passwords_are_never_logged(void **state) {
     static const char *const wrong[] = {
         "database-url postgresql://kez:nOeQuAlS@127.0.0.1/x\n",
         "nats-url = http://u:nOtNaTs@127.0.0.1\n",
-        "limit-register = lImItPaSs\n",
         "registration-token = tOkEnSeTtInG-0123456789\n",
     };
     struct signer gwen;
