@@ -100,16 +100,17 @@ static enum step export_record_read(struct flow *flow, struct exchange *ex) {
     return exchange_submit(flow, ex, STORE_CONVERSATION_LIST, export_conversations_read);
 }
 
-static enum step export(struct flow *flow, struct exchange *ex) {
-    enum step answer; uint64_t limit = EXPORT_ROWS;
-    if (!limits_allow_caller(flow->signed_quota, flow, ex, &answer)) return answer;
-    if (target_param_u64(ex->target, STR("since"), SEQ_MAX, &ex->since) !=
-        RC_OK) return exchange_fail(ex, RC_MALFORMED,
-                                    "`since` must be a number below 2^53 without leading zeros, "
-                                    "once.");
-    if (target_param_u64(ex->target, STR("limit"), EXPORT_ROWS_MAX, &limit) != RC_OK ||
-        limit == 0) return exchange_fail(ex, RC_MALFORMED,
-                                         "`limit` must be a number from 1 to 500, once.");
+static enum step export_page(struct flow *flow, struct exchange *ex) {
+    enum step answer;
+    uint64_t limit = EXPORT_ROWS;
+    if (!limits_allow_caller(flow->signed_quota, flow, ex, &answer))
+        return answer;
+    if (target_param_u64(ex->target, STR("since"), SEQ_MAX, &ex->since) != RC_OK)
+        return exchange_fail(ex, RC_MALFORMED,
+                             "`since` must be a number below 2^53 without leading zeros, "
+                             "once.");
+    if (target_param_u64(ex->target, STR("limit"), EXPORT_ROWS_MAX, &limit) != RC_OK || limit == 0)
+        return exchange_fail(ex, RC_MALFORMED, "`limit` must be a number from 1 to 500, once.");
     ex->limit = (uint32_t)limit;
     ex->job.record = (struct store_record){.inbox = ex->user.inbox};
     buf_init(&ex->job.record.proofs, PROOFS_ARRAY_MAX);
@@ -118,7 +119,7 @@ static enum step export(struct flow *flow, struct exchange *ex) {
 }
 
 enum step flow_account_export(struct flow *flow, struct exchange *ex) {
-    return caller_is_signer(flow, ex, export);
+    return caller_is_signer(flow, ex, export_page);
 }
 
 /* ---- deleting ex->user ---- */

@@ -126,18 +126,23 @@ static void help_names_every_flag_and_variable(void **state) {
     buf_done(&out);
 }
 
-/* The table in the README is what --print-config=markdown prints. */
-static void the_readme_has_the_table_as_it_is(void **state) {
-    (void)state;
-    struct buf readme, table;
-    buf_init(&readme, 256 * 1024);
-    buf_init(&table, MANUAL_MAX_BYTES);
+static void read_readme(struct buf *readme) {
+    buf_init(readme, 256 * 1024);
     FILE *f = fopen(TESTS_DIR "/../README.md", "r");
     assert_non_null(f);
     char line[4096];
     while (fgets(line, sizeof line, f))
-        buf_put(&readme, str_of(line));
+        buf_put(readme, str_of(line));
     assert_int_equal(fclose(f), 0);
+    assert_int_equal(buf_rc(readme), RC_OK);
+}
+
+/* The table in the README is what --print-config=markdown prints. */
+static void the_readme_has_the_table_as_it_is(void **state) {
+    (void)state;
+    struct buf readme, table;
+    read_readme(&readme);
+    buf_init(&table, MANUAL_MAX_BYTES);
     manual_put_markdown(&table);
     if (!strstr(buf_cstr(&readme), buf_cstr(&table)))
         fail_msg("README.md does not have the table of settings as kez-chat-server "
@@ -146,12 +151,49 @@ static void the_readme_has_the_table_as_it_is(void **state) {
     buf_done(&table);
 }
 
+/* In the table against abuse: `--flag` = `its default`, or `--flag` (none). Which settings were
+ * told is noted. */
+static void expect_defaults(const char *table, bool told[SETTINGS_MAX]) {
+    for (const char *at = table; (at = strstr(at, "`--")) != NULL;) {
+        struct str name, value, rest = str_of(at + 3);
+        assert_true(str_cut(rest, '`', &name, &rest));
+        const struct setting *s = settings_find(name);
+        if (s && str_starts_with(rest, STR(" (none)")))
+            value = STR("");
+        else if (!s || !str_starts_with(rest, STR(" = `")) ||
+                 !str_cut(str_from(rest, 4), '`', &value, &rest))
+            fail_msg("no setting with its default: %.60s", at);
+        if (!str_eq(value, str_of(s->fallback)))
+            fail_msg("--%s: %.*s in the README, %s in truth", s->name, STR_ARG(value), s->fallback);
+        told[settings_place(s)] = true;
+        at = rest.p;
+    }
+}
+
+static void the_readme_tells_true_defaults_against_abuse(void **state) {
+    (void)state;
+    struct buf readme;
+    bool told[SETTINGS_MAX] = {false};
+    read_readme(&readme);
+    char *begin = strstr(buf_cstr(&readme), "<!-- abuse: begin");
+    assert_non_null(begin);
+    char *end = strstr(begin, "<!-- abuse: end -->");
+    assert_non_null(end);
+    *end = '\0';
+    expect_defaults(begin, told);
+    for (size_t i = 0; i < settings_count; i++)
+        if (strncmp(settings[i].name, "limit-", 6) == 0 && !told[i])
+            fail_msg("--%s is not in the README's table against abuse", settings[i].name);
+    buf_done(&readme);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(secrets_are_hidden_and_the_rest_is_not),
         cmocka_unit_test(printed_settings_are_a_configuration_file),
         cmocka_unit_test(help_names_every_flag_and_variable),
         cmocka_unit_test(the_readme_has_the_table_as_it_is),
+        cmocka_unit_test(the_readme_tells_true_defaults_against_abuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
