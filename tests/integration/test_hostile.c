@@ -33,7 +33,9 @@ static struct signer alice, bobby;
 
 static int start(void **state) {
     (void)state;
-    site_start(&site, BUILD_DIR "/kez-chat-server", 1, NULL);
+    /* A client that breaks off may be noticed only by its deadline. */
+    static const char *const flags[] = {"--head-time", "5", "--body-time", "5", NULL};
+    site_start(&site, BUILD_DIR "/kez-chat-server", 1, flags);
     node = site.nodes[0];
     client = http_client_new(node_port(node));
     signer_init(&alice, "alice");
