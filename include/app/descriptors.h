@@ -6,11 +6,13 @@
 
 #include "app/config.h"
 
-/* Kept free for the listeners, the store, NATS, files and libraries. */
-enum { DESCRIPTORS_SPARE = 256 };
+/* Kept free for the listeners, the store, NATS, files and libraries; and for each thread that waits
+ * for sockets, so that a machine of many cores does not use up the spare ones by that. */
+enum { DESCRIPTORS_SPARE = 256, DESCRIPTORS_PER_THREAD = 4 };
 
 /* Raises RLIMIT_NOFILE to its hard limit. push->max_streams == 0 becomes what is left after the
- * connections and the spare ones. False: it does not fit; said in the log, with what to change. */
+ * connections, the threads' and the spare ones. False: it does not fit; said in the log, with what
+ * to change. */
 bool descriptors_allot(const struct config *config, struct push_config *push);
 
 #endif

@@ -24,7 +24,9 @@ static uint64_t raise_limit(void) {
 bool descriptors_allot(const struct config *config, struct push_config *push) {
     uint64_t have = raise_limit();
     uint64_t streams = push->max_streams ? push->max_streams : STREAMS_LEAST;
-    uint64_t others = (uint64_t)config->http.max_connections + DESCRIPTORS_SPARE;
+    uint64_t threads = (uint64_t)config->http.threads + push->shards;
+    uint64_t others = (uint64_t)config->http.max_connections + DESCRIPTORS_SPARE +
+                      threads * DESCRIPTORS_PER_THREAD;
     if (others + streams > have) {
         log_error("node has too few descriptors have=%llu need=%llu; raise the hard limit (ulimit "
                   "-Hn, LimitNOFILE=) or lower --limit-connections or --limit-streams",

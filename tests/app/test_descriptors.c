@@ -21,25 +21,27 @@ static const struct trial {
     const char *what;
     rlim_t soft, hard;
     uint32_t connections, streams; /* streams 0: as many as fit */
+    uint32_t threads;              /* of each kind */
     bool fits;
     uint32_t becomes; /* streams then */
 } rows[] = {
-    {"the rest is for streams", 1024, 1024, 256, 0, true, 512},
-    {"the limit is raised", 64, 2000, 256, 0, true, 1488},
-    {"just enough", 64, 1000, 644, 100, true, 100},
-    {"one too few", 64, 999, 644, 100, false, 100},
-    {"streams that were asked for stay", 2000, 2000, 256, 100, true, 100},
-    {"sixteen streams at least", 600, 600, 328, 0, true, 16},
-    {"room for fifteen is none", 599, 599, 328, 0, false, 0},
-    {"more connections than descriptors", 600, 600, 1000000, 0, false, 0},
-    {"more streams than numbers", 600, 600, 100, UINT32_MAX, false, UINT32_MAX},
+    {"the rest is for streams", 1024, 1024, 256, 0, 0, true, 512},
+    {"the limit is raised", 64, 2000, 256, 0, 0, true, 1488},
+    {"just enough", 64, 1000, 644, 100, 0, true, 100},
+    {"one too few", 64, 999, 644, 100, 0, false, 100},
+    {"threads have theirs", 1024, 1024, 256, 0, 32, true, 256},
+    {"streams that were asked for stay", 2000, 2000, 256, 100, 0, true, 100},
+    {"sixteen streams at least", 600, 600, 328, 0, 0, true, 16},
+    {"room for fifteen is none", 599, 599, 328, 0, 0, false, 0},
+    {"more connections than descriptors", 600, 600, 1000000, 0, 0, false, 0},
+    {"more streams than numbers", 600, 600, 100, UINT32_MAX, 0, false, UINT32_MAX},
 };
 
 /* 0: as it should be. The limits are the child's own. */
 static int what_is_wrong(const struct trial *row) {
     struct rlimit limit = {row->soft, row->hard};
-    struct config config = {.http = {.max_connections = row->connections}};
-    struct push_config push = {.max_streams = row->streams};
+    struct config config = {.http = {.max_connections = row->connections, .threads = row->threads}};
+    struct push_config push = {.max_streams = row->streams, .shards = row->threads};
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         return 1;
     log_set_level(LOG_ERROR);
