@@ -191,6 +191,7 @@ static void sessions_that_end_in_the_middle_of_a_pass_cost_nothing(void **state)
     for (int i = 0; i < 20; i++)
         free(value("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                    " WHERE application_name = 'keeper'"));
+    wait_for("SELECT " KEEPERS " = 'keeper'"); /* each session has to ask for the role */
     wait_for("SELECT sum(head - first) = 0 FROM kez.inbox");
     assert_dense();
     asker_stop(keeper);

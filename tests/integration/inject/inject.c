@@ -124,6 +124,8 @@ static void start_node(struct bench *b) {
                                 "--look-again-second",
                                 "60",
                                 "--drain-time",
+                                "1",
+                                "--inbox-retention-period",
                                 "1"};
     struct buf why;
     b->port = proc_free_port();
