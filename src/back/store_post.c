@@ -4,7 +4,7 @@
  * When the connection breaks before COMMIT is answered, the outcome is settled on a new one. If the
  * results and the transaction's number had come, pg_xact_status() knows:
  *
- *   committed              the results hold, if a row of them stands
+ *   committed              the results hold, if a row of them stands and standbys have it
  *   aborted                the posts are run again
  *   neither, or no number  those that may be are run again (a post with an id, which keeps it from
  *                          being stored twice); the others get RC_UNKNOWN_OUTCOME
@@ -145,6 +145,18 @@ static bool is_ours(const struct run *run, struct link *l, const struct entry *e
     return stands;
 }
 
+/* A COMMIT that was broken off while it waited for a synchronous standby is done here, and perhaps
+ * nowhere else. A later one, if it has left a record in the log, waits for that one too. */
+static bool is_everywhere(struct link *l) {
+    PGresult *r;
+    link_send_sql(l, "SELECT FROM kez.store FOR KEY SHARE", 0, NULL);
+    link_sync(l);
+    if (link_collect(l, 1, &r) != RC_OK)
+        return false;
+    PQclear(r);
+    return true;
+}
+
 /* What became of the last attempt. Another server, or another history of this one, may have given
  * the number to another transaction, and is not asked. */
 static enum outcome settle(struct run *run, const struct entry *e, size_t n) {
@@ -157,7 +169,7 @@ static enum outcome settle(struct run *run, const struct entry *e, size_t n) {
         if (strcmp(link_note(l), d->server) != 0)
             return UNKNOWN;
         outcome = ask_status(l, d->xact);
-        if (outcome == COMMITTED && !is_ours(run, l, e, n))
+        if (outcome == COMMITTED && !(is_ours(run, l, e, n) && is_everywhere(l)))
             return UNKNOWN;
         if (outcome == UNDECIDED && left_ms(run) == 0)
             break;

@@ -385,8 +385,8 @@ static void a_commit_whose_answer_was_lost_is_found_to_be_done(void **state) {
     await_standby(true);
     struct store_post *p = post_that_waits(&user);
     exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
-    assert_int_equal(asker_wait(&p->job), RC_OK);
     await_standby(false);
+    assert_int_equal(asker_wait(&p->job), RC_OK);
     struct inbox_head head = asker_head(asker, user.inbox);
     assert_int_equal(p->seq, head.head);
     char *told = asker_last_row(asker, &user.handle), seq[32];
