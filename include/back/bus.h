@@ -70,8 +70,7 @@ void bus_barrier(struct bus *b, unsigned shard, uint64_t ticket);
 /* Publishes the row (without its body when over ROW_BUS_MAX_BYTES). Failures are counted: the
  * sweep of the other nodes heals them. */
 void bus_publish(struct bus *b, const struct handle *to, const struct frame *frame);
-/* The same for one of many that come together: they may wait until bus_wake(). */
-void bus_publish_quietly(struct bus *b, const struct handle *to, const struct frame *frame);
+/* What was published goes out now at the latest: once for all rows that come together. */
 void bus_wake(struct bus *b);
 
 #endif

@@ -13,7 +13,7 @@ static void row_committed(void *arg, const struct handle *to, struct frame *fram
     struct links *l = arg;
     push_row_quietly(l->push, to, frame->seq, frame);
     if (l->bus)
-        bus_publish_quietly(l->bus, to, frame);
+        bus_publish(l->bus, to, frame);
 }
 
 static void rows_end(void *arg) {

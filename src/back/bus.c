@@ -91,17 +91,12 @@ void bus_barrier(struct bus *b, unsigned shard, uint64_t ticket) {
     pthread_mutex_unlock(&b->lock);
 }
 
-void bus_publish_quietly(struct bus *b, const struct handle *to, const struct frame *frame) {
+void bus_publish(struct bus *b, const struct handle *to, const struct frame *frame) {
     pthread_mutex_lock(&b->lock);
     size_t limit = b->state == LINK_UP ? b->up_bytes : b->down_bytes;
     pthread_mutex_unlock(&b->lock);
     if (bus_letters_put(&b->letters, to, frame, limit) != RC_OK)
         stats_add(bus_publish_failed, 1);
-}
-
-void bus_publish(struct bus *b, const struct handle *to, const struct frame *frame) {
-    bus_publish_quietly(b, to, frame);
-    bus_wake(b);
 }
 
 bool bus_is_up(const struct bus *b) { return bus_news_is_up(&b->news); }

@@ -111,12 +111,12 @@ const char *const store_sql[SQL_COUNT] = {
     /* $1 sids, $2 senders' inboxes, $3 senders, $4 ids, $5 envelopes of the posts, in order; $6
      * rows at most; $7 1: an earlier attempt may have been committed. Comes after the two above in
      * its transaction. Rows of (transaction, number, verdict, created_at, handle, seq, body,
-     * epoch): for each post, in order, one with a verdict (and a seq when it is a repeat); then what
-     * is to be told of: for each row of a repeat one with number, handle, seq and epoch, and for
-     * each inbox one with handle, its first new seq, epoch, and as body the numbers of the posts
-     * whose rows stand there from that seq on, as 1,2,5. Verdicts: new, repeat, conflict, gone; w:
-     * too many rows, later. The letters' numbers are assigned by the order of their keys (k), which
-     * both sides know. */
+     * epoch): for each post, in order, one with a verdict (and a seq when it is a repeat); then
+     * what is to be told of: for each row of a repeat one with number, handle, seq and epoch, and
+     * for each inbox one with handle, its first new seq, epoch, and as body the numbers of the
+     * posts whose rows stand there from that seq on, as 1,2,5. Verdicts: new, repeat, conflict,
+     * gone; w: too many rows, later. The letters' numbers are assigned by the order of their keys
+     * (k), which both sides know. */
     [SQL_append_letters] =
         "WITH post AS MATERIALIZED ("
         " SELECT p.n, p.sid, p.inbox, p.sender, p.id,"

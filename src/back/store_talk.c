@@ -5,7 +5,8 @@
  * the verdict, and others with what is to be told of. Making and changing tell of one inbox row in
  * each. Posts come to the same inboxes again and again, so there a row has all that one inbox got:
  * what a stream is to be sent then lies together all the way. There may be many rows with a large
- * envelope each, so their frames are made one by one after COMMIT and not kept.
+ * envelope each, so their frames are made one by one after COMMIT and, but for the first of each
+ * post, not kept.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <assert.h>
@@ -180,7 +181,8 @@ static bool read_posts(struct entry *e, size_t n, bool may_be_ours, const PGresu
     return true;
 }
 
-/* The first new row of any inbox is one of this transaction's, and all have its time. */
+/* The last row of the answer is of an inbox, if anything is new at all. The first new row there is
+ * one of this transaction's, and all of them have its time. */
 static bool witness_of_posts(const struct entry *e, const PGresult *r, struct str *handle,
                              uint64_t *seq) {
     int row = PQntuples(r) - 1;

@@ -248,6 +248,8 @@ static void settle_defaults(struct options *o) {
     o->fanout_window = o->window == NOT_GIVEN ? defaults[SCENARIO_FANOUT].window : o->window;
     if (o->window == NOT_GIVEN)
         o->window = usual->window;
+    if (o->no_compare)
+        o->fanout_streams = 0;
     if (o->dialect == DIALECT_NCHAN)
         o->no_register = true;
 }

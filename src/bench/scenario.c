@@ -127,7 +127,7 @@ static double ratio_of(const struct result *r, const struct beside *b) {
 /* In between two rounds of each fan-out, like the fan-out between two of the bare loop. */
 static enum rc converse(const struct world *w, struct result *r) {
     const struct options *o = w->setup.options;
-    uint64_t many = o->no_compare ? 0 : o->fanout_streams, few = o->no_compare ? 0 : o->streams;
+    uint64_t many = o->fanout_streams, few = o->no_compare ? 0 : o->streams;
     uint64_t handles = many / o->handles > 0 ? many / o->handles : 1;
     enum rc rc = fan_out_beside(w, many, handles, r, &r->fanout.before);
     if (rc == RC_OK)

@@ -146,6 +146,7 @@ static void a_frozen_server_holds_nobody_up(void **state) {
     struct handle alice = ear_handle("alice"), bobby = ear_handle("bobby");
     for (int i = 0; i < 1000; i++)
         bus_publish(a.bus, &alice, frame);
+    bus_wake(a.bus);
     assert_int_equal(bus_subscribe(a.bus, &bobby), RC_OK);
     bus_unsubscribe(a.bus, &bobby);
     frame_unref(frame);

@@ -42,7 +42,7 @@ static int start(void **state) {
     (void)state;
     site_start(&site, BUILD_DIR "/kez-chat-server", NODES, NULL);
     for (int i = 0; i < USERS; i++) {
-        char name[16];
+        char name[24];
         (void)snprintf(name, sizeof name, "user-%02d", i);
         signer_init(&users[i], name);
         node_register(site.nodes[i % NODES], &users[i]);

@@ -197,6 +197,7 @@ void ear_say_bytes(struct ear *e, const char *handle, uint64_t seq, size_t bytes
     struct handle h = ear_handle(handle);
     struct frame *frame = ear_frame(seq, bytes);
     bus_publish(e->bus, &h, frame);
+    bus_wake(e->bus);
     frame_unref(frame);
 }
 
