@@ -12,10 +12,6 @@
 
 #include <cmocka.h>
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include "support/proc.h"
 #include "support/site.h"
 
@@ -190,43 +186,6 @@ static void say_secrets_to_admin(struct node *n) {
     http_client_free(c);
 }
 
-/* One request to the events socket, and whatever comes first. */
-static void say_to_socket(const char *path, const char *request) {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = EVENT_MS / 1000};
-    char answer[4096];
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    (void)snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
-    assert_true(recv(fd, answer, sizeof answer, 0) > 0);
-    close(fd);
-}
-
-static void say_secrets_to_socket(const char *path, const struct signer *alice) {
-    struct buf value;
-    char request[1024];
-    buf_init(&value, TEXT_MAX);
-    signer_put_events_value(alice, &value, NODE_SERVER, alice->primary);
-    keep_secret(str_from(buf_str(&value), buf_str(&value).n - 128));
-    (void)snprintf(request, sizeof request,
-                   "GET /any/prefix?sOcKeT=1 HTTP/1.1\r\nHost: x\r\nX-Public-Key: %s\r\n"
-                   "X-KEZ-Auth: %s\r\n\r\n",
-                   alice->primary, buf_cstr(&value));
-    say_to_socket(path, request);
-    (void)snprintf(request, sizeof request,
-                   "GET /?public_key=%s&auth=%s HTTP/1.1\r\nHost: x\r\n\r\n", alice->primary,
-                   buf_cstr(&value));
-    say_to_socket(path, request);
-    say_to_socket(path, "GET / HTTP/1.1\r\nHost: x\r\nX-Public-Key: sOcKkEy\r\n\r\n");
-    keep_secret(STR("sOcKeT"));
-    keep_secret(STR("sOcKkEy"));
-    keep_secret(str_of(alice->primary));
-    buf_done(&value);
-}
-
 /* A stream by ?auth=, a row on it, and its end. */
 static void stream_secrets(struct node *n, const struct signer *alice) {
     struct buf value, target;
@@ -324,121 +283,6 @@ static void a_token_lets_in_and_is_never_logged(void **state) {
     node_stop(n);
 }
 
-/* ---- what is in the settings ---- */
-
-struct line {
-    struct node *node;
-    const char *text;
-};
-
-static bool is_in_log(void *arg) {
-    const struct line *l = arg;
-    char *log = node_log(l->node);
-    bool is_there = strstr(log, l->text) != NULL;
-    free(log);
-    return is_there;
-}
-
-static void expect_line(struct node *n, const char *text) {
-    if (!proc_poll(is_in_log, &(struct line){n, text}, EVENT_MS))
-        fail_msg("the log does not say \"%s\"", text);
-}
-
-static char config_path[300], socket_path[108];
-
-/* Settings with passwords in all that can have one, and more lines. */
-static void write_settings(const char *more) {
-    FILE *f = fopen(config_path, "we");
-    const char *database = postgres_url(site.pg, "chat"), *nats = natsd_url(site.nats);
-    const char *host = strchr(database, '@');
-    assert_non_null(f);
-    assert_non_null(host);
-    assert_true(fprintf(f,
-                        "server = " NODE_SERVER "\nlog-level = debug\ndrain-time = 0\n"
-                        "database-url = postgresql://kez:dBpAsS@%s\n"
-                        "nats-url = %s\n"
-                        "registration = token\nregistration-token-file = %s\n"
-                        "events-socket = %s\n%s",
-                        host + 1, nats, token_path, socket_path, more) > 0);
-    assert_int_equal(fclose(f), 0);
-}
-
-static void hang_up(struct node *n, const char *more) {
-    write_settings(more);
-    node_signal(n, SIGHUP);
-}
-
-/* Read at the start, read again, read again with faults in the very lines; with the store gone and
- * back. */
-static void settings_with_passwords_are_never_logged(void **state) {
-    (void)state;
-    static const char *const wrong[] = {
-        "database-url postgresql://kez:nOeQuAlS@127.0.0.1/x\n",
-        "nats-url = http://u:nOtNaTs@127.0.0.1\n",
-        "registration-token = tOkEnSeTtInG-0123456789\n",
-    };
-    struct signer gwen;
-    (void)snprintf(config_path, sizeof config_path, "%s/kez.conf", proc_temp_dir(NULL));
-    (void)snprintf(socket_path, sizeof socket_path, "%s/web_events.sock", proc_temp_dir(NULL));
-    write_settings("");
-    struct node *n =
-        node_start(&(struct node_setup){.program = site.program, .config = config_path});
-    expect_line(n, "bus connected");
-    signer_init(&gwen, "gwen"); /* registered by the test before */
-    say_secrets_to_socket(socket_path, &gwen);
-    hang_up(n, "require-signed-posts = yes\n");
-    expect_line(n, "node has read its settings again");
-    for (size_t i = 0; i < COUNT(wrong); i++)
-        hang_up(n, wrong[i]);
-    expect_line(n, "node keeps its settings");
-    postgres_halt(site.pg, "immediate");
-    assert_true(node_gets_ready(n, false));
-    postgres_resume(site.pg);
-    assert_true(node_gets_ready(n, true));
-    node_signal(n, SIGTERM);
-    assert_int_equal(node_wait(n, 30000), 0);
-    static const char *const said[] = {"dBpAsS",  "node:secret",  "secret@", "nOeQuAlS",
-                                       "nOtNaTs", "tOkEnSeTtInG", TOKEN};
-    for (size_t i = 0; i < COUNT(said); i++)
-        keep_secret(str_of(said[i]));
-    check_log(n, "node ended");
-    node_stop(n);
-}
-
-/* What cannot start says why, and not with what. */
-static void a_start_that_fails_tells_no_password(void **state) {
-    (void)state;
-    static const char *const urls[] = {
-        "postgresql://kez:sTaRtPaSs@[::1/x",
-        "postgresql://kez:sTaRtPaSs%ZZ@127.0.0.1:1/x",
-        "postgresql://kez:sTaRtPaSs@127.0.0.1:99999/x",
-        "host=127.0.0.1 password=sTaRtPaSs user",
-        "host=127.0.0.1 password='sTaRtPaSs",
-        "mysql://kez:sTaRtPaSs@127.0.0.1/x",
-    };
-    char log_path[300];
-    (void)snprintf(log_path, sizeof log_path, "%s/start.log", proc_temp_dir(NULL));
-    for (size_t i = 0; i < COUNT(urls); i++) {
-        const char *const argv[] = {
-            site.program,  "--server",       NODE_SERVER,   "--log-level",
-            "debug",       "--bind",         "127.0.0.1:0", "--admin-bind",
-            "127.0.0.1:0", "--database-url", urls[i],       "--check-config",
-            NULL};
-        const char *const start[] = {site.program,  "--server",       NODE_SERVER,   "--log-level",
-                                     "debug",       "--bind",         "127.0.0.1:0", "--admin-bind",
-                                     "127.0.0.1:0", "--database-url", urls[i],       "--new-epoch",
-                                     NULL};
-        (void)proc_run(argv, log_path, NULL, EVENT_MS);
-        assert_int_not_equal(proc_run(start, log_path, NULL, EVENT_MS), 0);
-    }
-    char *log = proc_read_file(log_path);
-    bool is_told = strstr(log, "database-url") != NULL, is_secret = !strstr(log, "sTaRtPaSs");
-    if (!is_told || !is_secret)
-        print_error("%s", log);
-    free(log);
-    assert_true(is_told && is_secret);
-}
-
 static void closed_is_closed(void **state) {
     (void)state;
     const char *const flags[] = {"--registration", "closed", NULL};
@@ -462,8 +306,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_log_keeps_what_users_say_to_itself),
         cmocka_unit_test(a_token_lets_in_and_is_never_logged),
-        cmocka_unit_test(settings_with_passwords_are_never_logged),
-        cmocka_unit_test(a_start_that_fails_tells_no_password),
         cmocka_unit_test(closed_is_closed),
     };
     return cmocka_run_group_tests(tests, start, stop);
