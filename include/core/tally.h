@@ -23,6 +23,9 @@ void tally_free(struct tally *t);
 MUST_CHECK enum rc tally_take(struct tally *t, uint64_t key);
 /* One that tally_take() counted is gone. */
 void tally_give(struct tally *t, uint64_t key);
+/* The same of `n` at once, n > 0: all or none. */
+MUST_CHECK enum rc tally_take_many(struct tally *t, uint64_t key, uint32_t n);
+void tally_give_many(struct tally *t, uint64_t key, uint32_t n);
 /* How many the key holds. */
 uint32_t tally_of(struct tally *t, uint64_t key);
 uint32_t tally_all(struct tally *t);

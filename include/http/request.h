@@ -45,6 +45,7 @@ struct request {
     bool has_cors;
     char allow[ROUTES_ALLOW_MAX];
 
+    uint32_t held_kib; /* counted in bytes_by_address */
     uint32_t body_max;
     uint64_t body_seen;
     struct buf body;

@@ -29,8 +29,9 @@ struct http_server {
     struct worker admin_worker, events_worker;
     struct local_peers trusted_peers; /* of the events socket */
     struct networks trusted_proxies;
-    struct tally *by_address; /* connections of the public listener */
-    struct buf refusal;       /* the whole answer for a connection too many */
+    struct tally *by_address;       /* connections of the public listener */
+    struct tally *bytes_by_address; /* KiB that its requests keep in memory; NULL: not counted */
+    struct buf refusal;             /* the whole answer for a connection too many */
     uint16_t port, admin_port;
 
     _Atomic bool is_closing;    /* answers carry `Connection: close` */

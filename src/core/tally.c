@@ -82,9 +82,9 @@ static enum rc grow(struct tally *t) {
 }
 
 /* Holds t->lock. */
-static enum rc take(struct tally *t, uint64_t key) {
+static enum rc take(struct tally *t, uint64_t key, uint32_t n) {
     struct slot *s = look(t, key);
-    if (t->all >= t->max_all || s->count >= t->max_each)
+    if (n > t->max_all - t->all || n > t->max_each - s->count)
         return RC_FULL;
     if (s->count == 0) {
         if (t->keys + 1 > (t->mask + 1) / 4 * 3) {
@@ -95,17 +95,20 @@ static enum rc take(struct tally *t, uint64_t key) {
         t->keys++;
         s->key = key;
     }
-    s->count++;
-    t->all++;
+    s->count += n;
+    t->all += n;
     return RC_OK;
 }
 
-enum rc tally_take(struct tally *t, uint64_t key) {
+enum rc tally_take_many(struct tally *t, uint64_t key, uint32_t n) {
+    assert(n > 0);
     pthread_mutex_lock(&t->lock);
-    enum rc rc = take(t, key);
+    enum rc rc = take(t, key, n);
     pthread_mutex_unlock(&t->lock);
     return rc;
 }
+
+enum rc tally_take(struct tally *t, uint64_t key) { return tally_take_many(t, key, 1); }
 
 /* Holds t->lock. Frees slot `hole`: each slot of the run after it moves up unless that would put it
  * before its home. */
@@ -122,17 +125,20 @@ static void vacate(struct tally *t, size_t hole) {
     t->keys--;
 }
 
-void tally_give(struct tally *t, uint64_t key) {
+void tally_give_many(struct tally *t, uint64_t key, uint32_t n) {
     pthread_mutex_lock(&t->lock);
     struct slot *s = look(t, key);
-    assert(s->count > 0); /* given back more than was taken */
-    if (s->count > 0) {
-        t->all--;
-        if (--s->count == 0)
+    assert(n > 0 && s->count >= n); /* given back more than was taken */
+    if (n > 0 && s->count >= n) {
+        t->all -= n;
+        s->count -= n;
+        if (s->count == 0)
             vacate(t, (size_t)(s - t->slots));
     }
     pthread_mutex_unlock(&t->lock);
 }
+
+void tally_give(struct tally *t, uint64_t key) { tally_give_many(t, key, 1); }
 
 uint32_t tally_of(struct tally *t, uint64_t key) {
     pthread_mutex_lock(&t->lock);

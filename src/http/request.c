@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "core/stats.h"
+#include "core/tally.h"
 #include "http/detach.h"
 #include "http/pages.h"
 #include "http/reply.h"
@@ -23,6 +24,8 @@ enum turn { TURN_RUNS, TURN_WOKEN, TURN_PARKED };
 enum {
     ANSWER_TIMEOUT_S = 900,     /* a client must have read its answer within this */
     LINE_MAX_BYTES = 16 * 1024, /* a version further off is no part of the line */
+    SMALL_BYTES = 4096,         /* an answer that is not counted */
+    BYTES_PER_KIB = 1024,
 };
 
 static bool is_admin(const struct request *r) { return r->worker->listener == LISTENER_ADMIN; }
@@ -202,7 +205,40 @@ static void server_is_due(const struct request *r) {
         guard_works(r->on);
 }
 
+/* ---- what one address keeps in memory ---- */
+
+/* Counts bytes for the client's address until the request is done. False: it has too many. */
+static bool hold(struct request *r, uint64_t bytes) {
+    struct tally *t = r->server->bytes_by_address;
+    uint32_t kib = (uint32_t)((bytes + BYTES_PER_KIB - 1) / BYTES_PER_KIB);
+    if (!t || kib == 0 || is_admin(r) || r->ex.client_exempt)
+        return true;
+    if (tally_take_many(t, r->ex.client, kib) != RC_OK)
+        return false;
+    r->held_kib += kib;
+    return true;
+}
+
+static void let_go(struct request *r) {
+    if (r->held_kib)
+        tally_give_many(r->server->bytes_by_address, r->ex.client, r->held_kib);
+}
+
+static const char holds_too_much[] =
+    "This address has too much under way; read the answers, or try again shortly.";
+
+/* A client that does not read its answers has them kept here. What was done is told all the same:
+ * only what asks can be asked again. */
+static void hold_answer(struct request *r) {
+    bool only_asks = r->ex.method == METHOD_GET || r->ex.method == METHOD_HEAD;
+    if (!only_asks || r->ex.out.n <= SMALL_BYTES || hold(r, r->ex.out.n))
+        return;
+    buf_done(&r->ex.out);
+    (void)exchange_fail(&r->ex, RC_FULL, holds_too_much);
+}
+
 static bool answer(struct request *r) {
+    hold_answer(r);
     r->phase = PHASE_ANSWERED;
     server_is_due(r);
     set_deadline(r, ANSWER_TIMEOUT_S);
@@ -238,6 +274,8 @@ static bool read_head(struct request *r, const char *method, const char *version
     bool is_over = !r->head.is_unframed && r->head.length > r->body_max;
     if (is_over && !r->is_refused)
         refuse(r, RC_OVERSIZE, "The body is too large.");
+    if (!r->is_refused && !hold(r, r->head.is_chunked ? r->body_max : r->head.length))
+        refuse(r, RC_FULL, holds_too_much);
     buf_init(&r->body, r->body_max);
     if (answers_at_once(r) || is_over) {
         r->reads_on = true;
@@ -370,6 +408,7 @@ void request_done(struct request *r, bool is_sent) {
         atomic_fetch_sub(&r->server->busy, 1);
     if (r->phase != PHASE_HEAD && !is_admin(r))
         atomic_fetch_sub(&r->server->in_flight, 1);
+    let_go(r);
     close_file(r);
     buf_done(&r->body);
     exchange_done(&r->ex);

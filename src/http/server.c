@@ -29,6 +29,7 @@ enum {
     LIMIT_SLACK = 1024, /* the door keeps the limit; a daemon counts a connection a while longer */
     REPLY_ROOM_BYTES = 8 * 1024, /* of a connection's memory, for the head of the answer */
     REFUSAL_MAX_BYTES = 4096,
+    BYTES_PER_KIB = 1024,
 };
 
 /* ---- what libmicrohttpd calls ---- */
@@ -200,6 +201,7 @@ static void stop(struct http_server *s) {
     leftover_done(&s->leftovers);
     guard_done(&s->guard);
     tally_free(s->by_address);
+    tally_free(s->bytes_by_address);
     buf_done(&s->refusal);
     site_close(&s->site);
     free(s->workers);
@@ -229,7 +231,10 @@ static struct http_server *make(const struct http_config *config, struct flow *f
     reply_put_refusal(&s->refusal);
     if (config->max_connections_address)
         s->by_address = tally_new(UINT32_MAX, config->max_connections_address);
-    if (buf_rc(&s->refusal) == RC_OK && (s->by_address || !config->max_connections_address))
+    if (config->max_bytes_address)
+        s->bytes_by_address = tally_new(UINT32_MAX, config->max_bytes_address / BYTES_PER_KIB);
+    if (buf_rc(&s->refusal) == RC_OK && (s->by_address || !config->max_connections_address) &&
+        (s->bytes_by_address || !config->max_bytes_address))
         return s;
     stop(s);
     return NULL;

@@ -38,6 +38,33 @@ static void each_limit_is_reached_and_not_passed(void **state) {
     tally_free(NULL);
 }
 
+static void many_are_taken_all_or_none(void **state) {
+    (void)state;
+    struct tally *t = new_tally(UINT32_MAX, 100);
+    assert_int_equal(tally_take_many(t, 7, 101), RC_FULL);
+    assert_int_equal(tally_take_many(t, 7, UINT32_MAX), RC_FULL);
+    assert_int_equal(tally_of(t, 7), 0);
+    assert_int_equal(tally_take_many(t, 7, 60), RC_OK);
+    assert_int_equal(tally_take_many(t, 7, 41), RC_FULL);
+    assert_int_equal(tally_take_many(t, 7, 40), RC_OK);
+    assert_int_equal(tally_take(t, 7), RC_FULL);
+    assert_int_equal(tally_take_many(t, 8, 100), RC_OK);
+    assert_int_equal(tally_all(t), 200);
+    tally_give_many(t, 7, 60);
+    assert_int_equal(tally_of(t, 7), 40);
+    tally_give_many(t, 7, 40);
+    tally_give_many(t, 8, 100);
+    assert_int_equal(tally_all(t), 0);
+    assert_int_equal(tally_take_many(t, 7, 100), RC_OK);
+    tally_free(t);
+
+    t = new_tally(10, 8); /* all together */
+    assert_int_equal(tally_take_many(t, 1, 8), RC_OK);
+    assert_int_equal(tally_take_many(t, 2, 3), RC_FULL);
+    assert_int_equal(tally_take_many(t, 2, 2), RC_OK);
+    tally_free(t);
+}
+
 static void keys_of_any_value_are_counted(void **state) {
     (void)state;
     static const uint64_t keys[] = {0, 1, UINT64_MAX, (uint64_t)1 << 63};
@@ -125,6 +152,7 @@ static void many_threads_leave_nothing_behind(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_limit_is_reached_and_not_passed),
+        cmocka_unit_test(many_are_taken_all_or_none),
         cmocka_unit_test(keys_of_any_value_are_counted),
         cmocka_unit_test(nothing_allowed_is_nothing_taken),
         cmocka_unit_test(the_table_agrees_with_an_array),
