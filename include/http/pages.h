@@ -7,7 +7,8 @@
 
 #include "flow/exchange.h"
 
-step_fn page_health;  /* {"status":"ok"} */
+step_fn page_health;  /* {"status":"ok","server":<name>}: which server this is */
+step_fn page_live;    /* {"status":"ok"} */
 step_fn page_openapi; /* deploy/openapi.yaml */
 step_fn page_ready;   /* 200 or 503 */
 step_fn page_metrics;

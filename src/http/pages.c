@@ -5,6 +5,7 @@
 
 #include "http/openapi.h"
 #include "http/request.h"
+#include "wire/json_span.h"
 
 static const char plain_page[] = "<!doctype html>\n"
                                  "<html lang=\"en\">\n"
@@ -17,6 +18,13 @@ static const char plain_page[] = "<!doctype html>\n"
                                  "</html>\n";
 
 enum step page_health(struct flow *flow, struct exchange *ex) {
+    buf_put(&ex->out, STR("{\"status\":\"ok\",\"server\":"));
+    json_put_string(&ex->out, flow->server);
+    buf_put_byte(&ex->out, '}');
+    return exchange_answer(ex, 200, "application/json");
+}
+
+enum step page_live(struct flow *flow, struct exchange *ex) {
     (void)flow;
     buf_put(&ex->out, STR("{\"status\":\"ok\"}"));
     return exchange_answer(ex, 200, "application/json");

@@ -38,7 +38,7 @@ static const struct route public_routes[] = {
 };
 
 static const struct route admin_routes[] = {
-    {METHOD_GET, "/livez", page_health, NO_BODY, 0},
+    {METHOD_GET, "/livez", page_live, NO_BODY, 0},
     {METHOD_GET, "/readyz", page_ready, NO_BODY, 0},
     {METHOD_GET, "/metrics", page_metrics, NO_BODY, 0},
     {METHOD_GET, "/v1/healthz", page_health, NO_BODY, 0},

@@ -261,6 +261,7 @@ static inline struct rig *rig_new(void) {
     struct rig *rig = calloc(1, sizeof *rig);
     assert_non_null(rig);
     pthread_mutex_init(&rig->push.lock, NULL);
+    rig->flow.server = STR("kez.example");
     rig->flow.store = &rig->store;
     rig->flow.push = &rig->push;
     rig->flow.clock = clock_system();

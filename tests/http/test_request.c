@@ -209,7 +209,7 @@ static void bytes_beyond_the_length_are_another_request(void **state) {
     expect_echo(&a, "abc", 3);
     forget(&a);
     assert_true(hear(fd, false, &a));
-    assert_string_equal(a.body, "{\"status\":\"ok\"}");
+    assert_string_equal(a.body, "{\"status\":\"ok\",\"server\":\"kez.example\"}");
     forget(&a);
     close(fd);
 }

@@ -71,7 +71,7 @@ static const struct {
     {LISTENER_PUBLIC, "GET", "/metrics", NULL, NULL, NULL},
     {LISTENER_PUBLIC, "GET", "/readyz", NULL, NULL, NULL},
     {LISTENER_PUBLIC, "OPTIONS", "*", NULL, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", NULL},
-    {LISTENER_ADMIN, "GET", "/livez", page_health, "GET, HEAD, OPTIONS", NULL},
+    {LISTENER_ADMIN, "GET", "/livez", page_live, "GET, HEAD, OPTIONS", NULL},
     {LISTENER_ADMIN, "HEAD", "/readyz", page_ready, "GET, HEAD, OPTIONS", NULL},
     {LISTENER_ADMIN, "GET", "/metrics", page_metrics, "GET, HEAD, OPTIONS", NULL},
     {LISTENER_ADMIN, "GET", "/v1/healthz", page_health, "GET, HEAD, OPTIONS", NULL},

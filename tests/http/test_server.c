@@ -15,9 +15,9 @@ static const struct {
     const char
         *header; /* "Name: value", or "Name:" for one that must not be there; NULL: nothing */
 } rows[] = {
-    {"GET /v1/healthz HTTP/1.1\r\n" END, 200, "{\"status\":\"ok\"}",
+    {"GET /v1/healthz HTTP/1.1\r\n" END, 200, "{\"status\":\"ok\",\"server\":\"kez.example\"}",
      "Content-Type: application/json"},
-    {"HEAD /v1/healthz HTTP/1.1\r\n" END, 200, NULL, "Content-Length: 15"},
+    {"HEAD /v1/healthz HTTP/1.1\r\n" END, 200, NULL, "Content-Length: 38"},
     {"GET /v1/healthz HTTP/1.0\r\n\r\n", 200, "ok", "Connection: close"},
     {"GET http://kez.example/v1/healthz HTTP/1.1\r\n" END, 200, "ok", NULL},
     {"GET /v1/healthz?x=%31 HTTP/1.1\r\n" END, 200, "ok", NULL},
@@ -573,7 +573,8 @@ static const struct {
     {"GET /livez HTTP/1.1\r\n" END, 200, "{\"status\":\"ok\"}", "Content-Type: application/json"},
     {"GET /readyz HTTP/1.1\r\n" END, 200, "{\"store\":\"up\"}", "Content-Type: application/json"},
     {"HEAD /readyz HTTP/1.1\r\n" END, 200, NULL, "Content-Length: 14"},
-    {"GET /v1/healthz HTTP/1.1\r\n" END, 200, "ok", "Access-Control-Allow-Origin:"},
+    {"GET /v1/healthz HTTP/1.1\r\n" END, 200, "\"server\":\"kez.example\"",
+     "Access-Control-Allow-Origin:"},
     {"GET /metrics HTTP/1.1\r\n" END, 200, "# TYPE kez_streams gauge",
      "Content-Type: text/plain; version=0.0.4; charset=utf-8"},
     {"HEAD /metrics HTTP/1.1\r\n" END, 200, NULL, NULL},
