@@ -49,7 +49,7 @@ export class Session {
     this.identity = identityFromSeed(secrets.seed);
     this.handle = vault.handle;
     this.server = vault.server;
-    this.model = new Model(this.identity.primary);
+    this.model = new Model(this.identity.primary, vault.handle);
     this.#channel = new BroadcastChannel(`kez-chat-model:${vault.server}:${vault.handle}`);
     const who = { identity: this.identity, handle: vault.handle, server: vault.server };
     this.#keeper = new Keeper({

@@ -2,111 +2,20 @@
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Api, type Row } from '../src/lib/api';
-import { type Message, openEnvelope, recipientsOf, sealMessage } from '../src/lib/envelope';
-import { type Identity, identityFromSeed } from '../src/lib/keys';
-import { type Live, startLive } from '../src/lib/live/live';
-import { Engine } from '../src/lib/model/engine';
-import { Keeper } from '../src/lib/model/keeper';
-import { Model } from '../src/lib/model/model';
+import { Api } from '../src/lib/api';
+import { openEnvelope } from '../src/lib/envelope';
 import { Sender } from '../src/lib/model/sender';
-import { type FlawItem, type MessageItem, UNKNOWN_THREAD } from '../src/lib/model/types';
-import { FakeServer, SERVER, until } from './fake';
+import { A, B, C, Device, ids, stopAll, world } from './device';
+import { type FakeServer, SERVER, until } from './fake';
 
 let server: FakeServer;
-const running: Live[] = [];
-
-class Device {
-  readonly model: Model;
-  readonly keeper: Keeper;
-  readonly engine: Engine;
-  readonly sender: Sender;
-  readonly arrivals: (MessageItem | FlawItem)[] = [];
-  live: Live | undefined;
-
-  constructor(readonly handle: string, readonly identity: Identity) {
-    const api = new Api({ fetch: server.fetch });
-    const who = { identity, handle, server: SERVER };
-    this.model = new Model(identity.primary);
-    this.keeper = new Keeper({
-      model: this.model, records: { write: async () => undefined, load: async () => undefined }, onChange: () => undefined, onStorage: () => undefined,
-    });
-    this.engine = new Engine({ api, who, model: this.model, keeper: this.keeper, onArrival: (i) => this.arrivals.push(i) });
-    this.sender = new Sender({ api, who, model: this.model, keeper: this.keeper });
-  }
-
-  async start(): Promise<this> {
-    this.live = startLive({
-      api: new Api({ fetch: server.fetch }), who: { identity: this.identity, handle: this.handle, server: SERVER },
-      cursor: async () => this.engine.cursor,
-      onMessage: (row, epoch, leads) => (leads ? this.engine.receive(row, epoch) : undefined),
-      onResync: (r) => this.engine.resync(r),
-      onReady: (c) => this.engine.ready(c),
-      env: { fetch: server.fetch, locks: undefined, channel: () => undefined, isOnline: () => true, onWake: () => () => undefined },
-    });
-    running.push(this.live);
-    await until('live', () => this.live!.status.state === 'live' && this.model.cursor.hasCaughtUp);
-    return this;
-  }
-
-  stop(): void {
-    this.live?.stop();
-    this.sender.stop();
-  }
-
-  async say(thread: string, text: string): Promise<MessageItem> {
-    const item = this.sender.send(thread, text);
-    await this.sender.idle();
-    return item;
-  }
-
-  items(thread: string): MessageItem[] {
-    return (this.model.threads.get(thread)?.items ?? []).filter((i): i is MessageItem => i.kind === 'message');
-  }
-
-  texts(thread: string): string[] {
-    return this.items(thread).map((i) => i.text);
-  }
-
-  flaws(thread: string): string[] {
-    return (this.model.threads.get(thread)?.items ?? []).flatMap((i) => (i.kind === 'flaw' ? [i.flaw] : []));
-  }
-
-  notes(thread: string): unknown[] {
-    return (this.model.threads.get(thread)?.items ?? []).flatMap((i) => (i.kind === 'note' ? [i.note] : []));
-  }
-}
-
-const ids = {
-  alice: identityFromSeed(new Uint8Array(32).fill(1)),
-  bob: identityFromSeed(new Uint8Array(32).fill(2)),
-  carol: identityFromSeed(new Uint8Array(32).fill(3)),
-};
-const [A, B, C] = [ids.alice.primary, ids.bob.primary, ids.carol.primary];
 let alice: Device;
 let bob: Device;
 
 beforeEach(async () => {
-  server = new FakeServer();
-  for (const [handle, id] of Object.entries(ids)) server.add(handle, id.primary);
-  [alice, bob] = await Promise.all([new Device('alice', ids.alice).start(), new Device('bob', ids.bob).start()]);
-  await alice.engine.find('bob');
+  ({ server, alice, bob } = await world());
 });
-
-afterEach(() => {
-  for (const live of running.splice(0)) live.stop();
-  alice.sender.stop();
-  bob.sender.stop();
-});
-
-/** A message by alice to bob that the honest client would not send. */
-function crafted(more: Partial<Message> = {}, by = ids.alice, to = ids.bob) {
-  const message: Message = {
-    type: 'kez.chat.message', version: 1, id: `id-${Math.random().toString(36).slice(2)}`, sender: by.primary, recipients: recipientsOf(by.primary, [to.primary]),
-    sent_at: new Date().toISOString(), prev: null, body: { type: 'text', text: 'crafted' }, ...more,
-  };
-  return { message, ...sealMessage(by, message) };
-}
+afterEach(stopAll);
 
 describe('between two', () => {
   it('a message is pending at once, then sent, then upgraded by its echo', async () => {
@@ -265,7 +174,7 @@ describe('between two', () => {
     await bob.engine.find('alice');
     await bob.say(A, 'answer');
     await until('alice has it', () => alice.items(B).length === 2);
-    const second = await new Device('alice', ids.alice).start();
+    const second = await new Device(server, 'alice', ids.alice).start();
     expect(second.texts(B)).toEqual(['from the first', 'answer']);
     expect(second.model.unread).toBe(0);
     await second.engine.check(B);
@@ -296,93 +205,11 @@ describe('between two', () => {
   });
 });
 
-describe('what is not right', () => {
-  const put = (more: Partial<Row>) => server.put('bob', { type: 'chatmessage.new', ...more });
-
-  it('a replayed message is shown as such, in its chat', async () => {
-    const { envelope, message } = crafted();
-    put({ from: 'alice', id: message.id, envelope });
-    put({ envelope });
-    await until('both', () => bob.flaws(A).length === 1);
-    expect(bob.flaws(A)).toEqual(['replayed']);
-    expect(bob.texts(A)).toEqual(['crafted']);
-  });
-
-  it('forged, foreign and odd rows are shown as such', async () => {
-    const { envelope } = crafted();
-    put({ from: 'alice', envelope: { ...envelope, kez: 'other' } });
-    put({ from: 'alice', envelope: crafted({}, ids.alice, ids.carol).envelope });
-    put({ conversation: 'sid', envelope });
-    put({ envelope: { a: 1 } });
-    await until('all', () => bob.flaws(UNKNOWN_THREAD).length + bob.flaws('sid').length === 4);
-    expect(bob.flaws(UNKNOWN_THREAD).sort()).toEqual(['undecryptable', 'unreadable', 'unreadable']);
-    expect(bob.flaws('sid')).toEqual(['forged']);
-    expect(bob.model.unread).toBe(4);
-  });
-
-  it('a message that somebody else delivered says so', async () => {
-    const one = crafted();
-    put({ from: 'carol', id: one.message.id, envelope: one.envelope });
-    await until('it', () => bob.items(A).length === 1);
-    expect(bob.items(A)[0]!.doubts).toEqual(['relayed']);
-  });
-
-  it('a gap in the chain is noted, and a chain that begins anew; two devices are fine', async () => {
-    const one = crafted();
-    const two = crafted({ prev: one.hash });
-    const alsoTwo = crafted({ prev: one.hash });
-    const four = crafted({ prev: 'f'.repeat(64) });
-    const anew = crafted({ prev: null });
-    for (const x of [one, two, alsoTwo, four, anew]) put({ from: 'alice', id: x.message.id, envelope: x.envelope });
-    await until('all', () => bob.items(A).length === 5);
-    expect(bob.items(A).map((i) => i.doubts)).toEqual([undefined, undefined, undefined, ['gap'], ['restart']]);
-  });
-
-  it('an id used twice by its sender overwrites nothing', async () => {
-    const [one, two] = [crafted({ id: 'same' }), crafted({ id: 'same', body: { type: 'text', text: 'other' } })];
-    for (const x of [one, two]) put({ from: 'alice', id: 'same', envelope: x.envelope });
-    await until('both', () => bob.items(A).length === 2);
-    expect(bob.texts(A)).toEqual(['crafted', 'other']);
-  });
-
-  it('a body of a newer kind is a message without text', async () => {
-    const one = crafted({ body: { type: 'dance', steps: 3 } });
-    put({ from: 'alice', id: one.message.id, envelope: one.envelope });
-    await until('it', () => bob.items(A).length === 1);
-    expect(bob.items(A)[0]).toMatchObject({ bodyType: 'dance', text: '' });
-  });
-
-  it('rows that are gone for good are noted', async () => {
-    await alice.say(B, 'one');
-    await until('bob has it', () => bob.items(A).length === 1);
-    bob.live!.stop();
-    for (let i = 0; i < 3; i++) await alice.say(B, `missed ${i}`);
-    server.trim('bob', 4);
-    await bob.start();
-    await until('the note', () => bob.notes(A).length === 1);
-    expect(bob.notes(A)).toEqual([{ what: 'missed', count: 3 }]);
-  });
-});
-
-describe('keys that change', () => {
-  it('a handle with another key warns in both chats, until somebody says it is fine', async () => {
-    await alice.say(B, 'hi');
-    alice.engine.verify(B, true);
-    server.box('bob').primary = C;
-    const found = await alice.engine.find('bob');
-    expect(found).toMatchObject({ primary: C, replaces: B, isVerified: false });
-    expect(alice.model.contacts.get(B)).toMatchObject({ replacedBy: C });
-    alice.engine.acceptKey(C);
-    expect(alice.model.contacts.get(C)!.replaces).toBeUndefined();
-    expect(alice.model.contactOfHandle('bob')?.primary).toBe(C);
-  });
-});
-
 describe('groups', () => {
   const handles = (d: Device, sid: string) => d.model.threads.get(sid)?.meta.conversation?.participants.map((p) => p.handle);
 
   it('are made, written in, changed and left; all see the same order', async () => {
-    const carol = await new Device('carol', ids.carol).start();
+    const carol = await new Device(server, 'carol', ids.carol).start();
     const sid = alice.engine.newGroupId();
     await alice.engine.createGroup(sid, 'Weekend', ['bob']);
     await until('bob knows', () => !!bob.model.threads.get(sid));
@@ -423,7 +250,7 @@ describe('groups', () => {
     const sid = alice.engine.newGroupId();
     await alice.engine.createGroup(sid, 'Old', ['bob']);
     server.trim('alice', 1);
-    const second = await new Device('alice', ids.alice).start();
+    const second = await new Device(server, 'alice', ids.alice).start();
     await until('it knows', () => second.model.threads.get(sid)?.meta.conversation?.title === 'Old');
     second.stop();
   });

@@ -10,7 +10,7 @@ import { base64url, fromBase64url, fromHex, hex, ulid, utf8 } from '../src/lib/b
 import { type Envelope, likelySlot, type Message, messageHash, openEnvelope, recipientsOf, sealMessage, textRoom } from '../src/lib/envelope';
 import * as hpke from '../src/lib/hpke';
 import { jcs } from '../src/lib/jcs';
-import { identityFromSeed, sealKeyOf, sign } from '../src/lib/keys';
+import { identityFromSeed, sealKeyOf, sign, verify } from '../src/lib/keys';
 import { safetyNumber } from '../src/lib/safety';
 
 const file = new URL('../../tests/vectors/envelope.json', import.meta.url);
@@ -19,6 +19,19 @@ const alice = identityFromSeed(fill(0x42));
 const bob = identityFromSeed(fill(0x43));
 const carol = identityFromSeed(fill(0x44));
 const mallory = identityFromSeed(fill(0x45));
+
+/** Of small order, or no points of the curve: nothing may be sealed to these. */
+const REFUSED = [
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000080',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0000000000000000000000000000000000000000000000000000000000000080',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  '0200000000000000000000000000000000000000000000000000000000000000',
+];
 
 function message(more: Partial<Message>): Message {
   return {
@@ -69,12 +82,12 @@ function flip(text: string): string {
   return base64url(bytes);
 }
 
-/** Seals what the honest function would not. */
-function forge(content: string): Envelope {
+/** Seals what the honest function would not, to these readers. */
+function forge(content: string, readers = [alice, bob]): Envelope {
   const key = fill(7);
   const sealed = chacha20poly1305(key, new Uint8Array(12), utf8('kez-envelope-v1')).encrypt(utf8(content));
-  const slot = hpke.seal(bob.sealPublic, utf8('kez-envelope-v1 key'), sha256(sealed), key, fill(8));
-  return { kez: 'sealed_message', version: 1, keys: [base64url(slot)], content: base64url(sealed) };
+  const slots = readers.map((r, i) => hpke.seal(r.sealPublic, utf8('kez-envelope-v1 key'), sha256(sealed), key, fill(8 + i)));
+  return { kez: 'sealed_message', version: 1, keys: slots.map(base64url), content: base64url(sealed) };
 }
 
 function build() {
@@ -85,6 +98,7 @@ function build() {
     id: 'third', conversation: sid, recipients: recipientsOf(alice.primary, [bob.primary, carol.primary]),
     body: { type: 'text', text: 'all of you' },
   }), 0x30);
+  const pair = vector('of two in a conversation', message({ id: 'fifth', conversation: sid }), 0x50);
   const self = vector('to oneself', message({ id: 'fourth', recipients: [alice.primary] }), 0x40);
   const e = first.envelope;
   const m = message({});
@@ -94,12 +108,14 @@ function build() {
     people: Object.fromEntries(Object.entries({ alice, bob, carol, mallory }).map(([name, id]) => [name, {
       seed: hex(id.seed), primary: id.primary, x25519_secret: hex(id.sealSecret), x25519_public: hex(id.sealPublic),
     }])),
-    good: [first, second, group, self],
+    good: [first, second, group, self, pair],
+    refused_primaries: REFUSED.map((key) => `ed25519:${key}`),
     bad: [
       bad('another kind', { ...e, kez: 'note' }, 'unreadable'),
       bad('another version', { ...e, version: 2 }, 'unreadable'),
       bad('no keys', { ...e, keys: [] }, 'unreadable'),
       bad('a short slot', { ...e, keys: [e.keys[0]!.slice(0, 104)] }, 'unreadable'),
+      bad('more than two slots without a conversation', { ...e, keys: [...e.keys, e.keys[0]!] }, 'unreadable'),
       bad('padding in base64url', { ...e, content: e.content + '==' }, 'unreadable'),
       bad('not for the reader', self.envelope, 'undecryptable'),
       bad('content changed', { ...e, content: flip(e.content) }, 'undecryptable'),
@@ -108,14 +124,17 @@ function build() {
       bad('a signature by somebody else', forge(JSON.stringify({ message: m, sig: sign(mallory, jcs(m)) })), 'forged'),
       bad('another text under the signature', forge(JSON.stringify({
         message: { ...m, body: { type: 'text', text: 'pay mallory' } }, sig: sign(alice, jcs(m)) })), 'forged'),
-      bad('passed on: the reader is not a recipient', forge(signed({ ...m, recipients: [alice.primary] })), 'forged'),
-      bad('the sender is not a recipient', forge(signed({ ...m, recipients: [bob.primary] })), 'forged'),
+      bad('passed on: the reader is not a recipient', forge(signed({ ...m, recipients: [alice.primary] }), [bob]), 'forged'),
+      bad('the sender is not a recipient', forge(signed({ ...m, recipients: [bob.primary] }), [bob]), 'forged'),
+      bad('fewer slots than recipients', forge(signed(m), [bob]), 'forged'),
+      bad('more slots than recipients', forge(signed({ ...group.message }), [alice, bob, carol, mallory]), 'forged', sid),
       bad('recipients out of order', forge(signed({ ...m, recipients: [...m.recipients].reverse() })), 'forged'),
       bad('three people without a conversation', forge(signed({ ...m, recipients: group.message.recipients })), 'forged'),
       bad('not a message', forge(signed({ ...m, type: 'kez.chat.handle_registration' })), 'forged'),
       bad('not JSON', forge('hello'), 'forged'),
       bad('moved into a conversation', e, 'forged', sid),
-      bad('moved out of its conversation', group.envelope, 'forged'),
+      bad('moved out of its conversation', pair.envelope, 'forged'),
+      bad('moved out of its conversation, with three slots', group.envelope, 'unreadable'),
     ],
     safety_number: { a: alice.primary, b: bob.primary, groups: safetyNumber(alice.primary, bob.primary) },
   };
@@ -143,6 +162,13 @@ describe('the sealed envelope', () => {
 
   it.each(vectors.bad)('$name: $flaw', (v) => {
     expect(openEnvelope(bob, v.envelope, v.conversation)).toMatchObject({ ok: false, flaw: v.flaw });
+  });
+
+  it.each(vectors.refused_primaries)('%s is sealed to by nobody, and signs nothing', (primary) => {
+    expect(() => sealKeyOf(primary)).toThrow();
+    const zeros = '0'.repeat(64);
+    // R of small order and S = 0 satisfy looser checks for such keys.
+    for (const r of REFUSED) expect(verify(primary, 'text', r + zeros)).toBe(false);
   });
 
   it.each([[null], [[]], ['text'], [{}], [{ kez: 'sealed_message', version: 1, keys: [1], content: 'AA' }]])(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { describe, expect, it } from 'vitest';
 import vectors from '../../tests/vectors/hpke.json';
-import { fromHex, hex } from '../src/lib/bytes';
+import { concat, fromHex, hex } from '../src/lib/bytes';
 import { open, seal, setupReceive, setupSend } from '../src/lib/hpke';
 
 describe('HPKE (RFC 9180, A.2.1)', () => {
@@ -40,5 +40,8 @@ describe('HPKE (RFC 9180, A.2.1)', () => {
 
   it.each(vectors.small_order)('refuses the public key $key of small order', ({ key }) => {
     expect(() => seal(fromHex(key), info, new Uint8Array(0), new Uint8Array(32))).toThrow();
+    const sealed = concat(fromHex(key), new Uint8Array(48));
+    expect(() => setupReceive(fromHex(key), skR, pkR, info)).toThrow('invalid private or public key');
+    expect(() => open(sealed, skR, pkR, info, new Uint8Array(0))).toThrow();
   });
 });

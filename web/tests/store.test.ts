@@ -87,7 +87,7 @@ describe('the keeper', () => {
     const told: (StorageError | undefined)[] = [];
     let isFull = true;
     const keeper = new Keeper({
-      model: new Model('me'), onChange: () => undefined, onStorage: (e) => told.push(e),
+      model: new Model('me', 'me'), onChange: () => undefined, onStorage: (e) => told.push(e),
       records: {
         load: async () => undefined,
         write: async (w) => {
@@ -110,7 +110,7 @@ describe('the keeper', () => {
 
   it('applies what other tabs changed, also what came while it was loading', async () => {
     const [here, there] = [new BroadcastChannel('keeper-test'), new BroadcastChannel('keeper-test')];
-    const model = new Model('me');
+    const model = new Model('me', 'me');
     let release = () => undefined as void;
     const keeper = new Keeper({
       model, channel: here, onChange: () => undefined, onStorage: () => undefined,
@@ -132,7 +132,7 @@ describe('the keeper', () => {
 
   it('keeps what either of two tabs knows, when their changes crossed', async () => {
     const [here, there] = [new BroadcastChannel('merge-test'), new BroadcastChannel('merge-test')];
-    const model = new Model('me');
+    const model = new Model('me', 'me');
     const written: Write[] = [];
     const keeper = new Keeper({
       model, channel: here, onChange: () => undefined, onStorage: () => undefined,

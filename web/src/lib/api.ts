@@ -146,17 +146,18 @@ export class Api {
 
   /** Undefined: nobody has this handle. */
   async user(handle: string): Promise<HandleRecord | undefined> {
-    return this.#record('/v1/u/' + encodeURIComponent(handle));
+    return this.#record('/v1/u/' + encodeURIComponent(handle), (r) => r.handle === handle);
   }
 
   async byPrimary(primary: string): Promise<HandleRecord | undefined> {
-    return this.#record('/v1/by-primary/' + primary);
+    return this.#record('/v1/by-primary/' + primary, (r) => r.primary === primary);
   }
 
-  async #record(target: string): Promise<HandleRecord | undefined> {
+  /** An answer about somebody else is none. */
+  async #record(target: string, isAsked: (record: HandleRecord) => boolean): Promise<HandleRecord | undefined> {
     try {
       const { body } = await this.request<HandleRecord>('GET', target);
-      if (!isPrimary(body?.primary) || !isHandle(body.handle)) throw new ApiError(0, 'network', '');
+      if (!isPrimary(body?.primary) || !isHandle(body.handle) || !isAsked(body)) throw new ApiError(0, 'network', '');
       return body;
     } catch (e) {
       if (e instanceof ApiError && e.status === 404) return undefined;

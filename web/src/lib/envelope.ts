@@ -14,6 +14,8 @@ const ZERO_NONCE = new Uint8Array(12); // each content key is used once
 const PAD_BYTES = 256;
 const SLOT_BYTES = hpke.ENC_BYTES + 32 + hpke.TAG_BYTES;
 const RECIPIENTS_MAX = 257;
+/** Without a conversation: the sender and the other. Each slot costs whoever tries to open it. */
+const PAIR_MAX = 2;
 
 export type Body = { type: 'text'; text: string } | { type: string; [member: string]: unknown };
 
@@ -84,10 +86,10 @@ interface Parts {
   sealed: Bytes;
 }
 
-function partsOf(envelope: unknown): Parts | undefined {
+function partsOf(envelope: unknown, most: number): Parts | undefined {
   const e = envelope as Partial<Envelope> | null;
   if (typeof e !== 'object' || e === null || e.kez !== 'sealed_message' || e.version !== 1) return undefined;
-  if (!Array.isArray(e.keys) || e.keys.length < 1 || e.keys.length > RECIPIENTS_MAX) return undefined;
+  if (!Array.isArray(e.keys) || e.keys.length < 1 || e.keys.length > most) return undefined;
   if (typeof e.content !== 'string') return undefined;
   try {
     const slots = e.keys.map((k) => fromBase64url(k));
@@ -128,7 +130,7 @@ function isMessage(value: unknown): value is Message {
   if (m.body.type === 'text' && typeof m.body.text !== 'string') return false;
   const to = m.recipients;
   if (!Array.isArray(to) || to.length < 1 || to.length > RECIPIENTS_MAX || !to.every(isPrimary)) return false;
-  if (m.conversation === undefined && to.length > 2) return false;
+  if (m.conversation === undefined && to.length > PAIR_MAX) return false;
   return to.every((p, i) => i === 0 || to[i - 1]! < p);
 }
 
@@ -138,7 +140,7 @@ function flaw(kind: Flaw, why: string): Opened {
 
 /** Opens what a row brought. `conversation` is the row's. `likely`: see contentOf(). */
 export function openEnvelope(identity: Identity, envelope: unknown, conversation?: string, likely = 0): Opened {
-  const parts = partsOf(envelope);
+  const parts = partsOf(envelope, conversation === undefined ? PAIR_MAX : RECIPIENTS_MAX);
   if (!parts) return flaw('unreadable', 'format');
   const content = contentOf(parts, identity, likely);
   if (!content) return flaw('undecryptable', 'key');
@@ -148,6 +150,7 @@ export function openEnvelope(identity: Identity, envelope: unknown, conversation
     if (!verify(message.sender, jcs(message), sig)) return flaw('forged', 'signature');
     if (!message.recipients.includes(identity.primary)) return flaw('forged', 'not-for-me');
     if (!message.recipients.includes(message.sender)) return flaw('forged', 'shape');
+    if (message.recipients.length !== parts.slots.length) return flaw('forged', 'slots');
     if (message.conversation !== conversation) return flaw('forged', 'conversation');
     return { ok: true, message, hash: messageHash(message) };
   } catch {

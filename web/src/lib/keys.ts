@@ -38,9 +38,11 @@ export function publicKeyOf(primary: string): Bytes {
   return fromHex(primary.slice(PRIMARY_PREFIX.length));
 }
 
-/** The X25519 key of a primary. Throws for one that is no point of the curve. */
+/** The X25519 key of a primary. Throws for one that is no point of the curve, or of small order. */
 export function sealKeyOf(primary: string): Bytes {
-  return ed25519.utils.toMontgomery(publicKeyOf(primary)) as Bytes;
+  const key = publicKeyOf(primary);
+  if (ed25519.Point.fromBytes(key).isSmallOrder()) throw new Error('a key of small order');
+  return ed25519.utils.toMontgomery(key) as Bytes;
 }
 
 /** Hex of the Ed25519 signature of a text's UTF-8. */

@@ -126,6 +126,7 @@ export const en = {
     why: {
       network: 'no connection', busy: 'the server is busy', limit: 'the server asks for a pause', clock: 'this device’s clock is wrong', gone: 'the recipient cannot be found',
       large: 'it is too long', key: 'a recipient’s key cannot be used',
+      strange: 'a recipient has another key now; please check it first',
     } as Record<string, string>,
     retry: 'Retry', discard: 'Delete', actions: 'Message actions', copy: 'Copy text',
     tooLong: (over: number) => `${over.toLocaleString('en')} too long`,

@@ -37,7 +37,11 @@ export class Model {
   readonly #items = new Map<string, Item>();
   readonly #byHash = new Map<string, MessageItem>();
 
-  constructor(readonly me: string) {}
+  /** The own primary and handle. */
+  constructor(
+    readonly me: string,
+    readonly handle: string,
+  ) {}
 
   apply(change: Change): void {
     switch (change.kind) {

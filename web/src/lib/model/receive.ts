@@ -77,14 +77,19 @@ function doubtsOf(model: Model, message: Message, thread: string, hash: string, 
   const before = model.byHash(hash);
   if (before) return before.doubts ?? [];
   const doubts: Doubt[] = [];
-  const isRelayed = (row.from !== undefined && !!sender?.handle && row.from !== sender.handle) ||
+  const handle = message.sender === model.me ? model.handle : sender?.handle;
+  const isRelayed = (row.from !== undefined && !!handle && row.from !== handle) ||
     (row.id !== undefined && row.id !== message.id);
   if (isRelayed) doubts.push('relayed');
   if (model.hasFrom(thread, message.sender)) {
     if (message.prev === null) doubts.push('restart');
-    else if (model.byHash(message.prev)?.sender !== message.sender) doubts.push('gap');
+    else if (!isOf(model.byHash(message.prev), message.sender, thread)) doubts.push('gap');
   }
   return doubts;
+}
+
+function isOf(item: MessageItem | undefined, sender: string, thread: string): boolean {
+  return item?.sender === sender && item.thread === thread;
 }
 
 function delivered(model: Model, me: Identity, item: MessageItem): Change[] {
@@ -160,9 +165,16 @@ export function isConversation(value: unknown): value is Conversation {
     c.participants.every((p) => isHandle(p?.handle) && isPrimary(p.primary));
 }
 
+/** One person, one key; and who has the own handle has the own key. Else somebody would read along unseen. */
+function isPlain(model: Model, { participants }: Conversation): boolean {
+  const isOnce = (of: (p: Conversation['participants'][number]) => string) => new Set(participants.map(of)).size === participants.length;
+  return isOnce((p) => p.handle) && isOnce((p) => p.primary) &&
+    participants.every((p) => (p.handle === model.handle) === (p.primary === model.me));
+}
+
 /** A new state of a group. Without a place it did not come by a row, and leaves no note. */
 export function conversationChanges(model: Model, data: unknown, at: string, place?: Place): Change[] {
-  if (!isConversation(data)) return [];
+  if (!isConversation(data) || !isPlain(model, data)) return [];
   const meta = model.threads.get(data.sid)?.meta;
   const before = meta?.conversation;
   const changes: Change[] = [];

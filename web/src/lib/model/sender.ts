@@ -151,9 +151,24 @@ export class Sender {
     return item?.kind === 'message' ? item : undefined;
   }
 
+  /** A key that took another's place, and that nobody has accepted, gets nothing: neither what was
+   * written before that was known, nor what another tab writes. */
+  #hasStrangeKey(entry: OutboxEntry): boolean {
+    const { model } = this.#o;
+    const meta = model.threads.get(entry.thread)?.meta;
+    if (entry.stage === 'copy') return false;
+    if (meta?.kind !== 'group') {
+      const contact = model.contacts.get(entry.thread);
+      return !!contact?.replaces || !!contact?.replacedBy;
+    }
+    // What is sealed already is for those of then.
+    return entry.envelope === undefined && !!meta.conversation?.participants.some((p) => model.contacts.get(p.primary)?.replaces);
+  }
+
   /** False: the server cannot be had now; the rest waits. */
   async #deliver(entry: OutboxEntry): Promise<boolean> {
     try {
+      if (this.#hasStrangeKey(entry)) throw new StrangeKey();
       const sealed = entry.envelope === undefined ? this.#seal(entry) : entry;
       if (!sealed) return true;
       await this.#post(sealed);
@@ -263,7 +278,10 @@ export class Sender {
   }
 }
 
+class StrangeKey extends Error {}
+
 function whyOf(error: unknown): string {
+  if (error instanceof StrangeKey) return 'strange';
   if (!(error instanceof ApiError)) return 'key'; // it cannot be sealed to one of the keys
   if (error.status === 401) return 'clock';
   if (error.status === 404) return 'gone';
