@@ -5,12 +5,35 @@
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 const node = process.env['KEZ_NODE'] ?? 'http://127.0.0.1:6969';
 
+/** Tells the service worker what this build consists of. */
+function shell(): Plugin {
+  return {
+    name: 'kez-shell',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle(_options, bundle) {
+      const worker = bundle['worker.js'];
+      const page = bundle['index.html'];
+      if (worker?.type !== 'chunk' || page?.type !== 'asset') throw new Error('the build has no worker, or no page');
+      const assets = Object.keys(bundle).filter((name) => name.startsWith('assets/')).sort();
+      const others = ['app.webmanifest', ...readdirSync('public/icons').sort().map((name) => `icons/${name}`)];
+      const digest = createHash('sha256').update(assets.join(' ')).update(page.source).update(worker.code);
+      for (const name of others) digest.update(readFileSync(`public/${name}`));
+      const files = ['/', ...[...assets, ...others].map((name) => `/${name}`)];
+      worker.code = `const SHELL = ${JSON.stringify({ version: digest.digest('hex').slice(0, 16), files })};\n${worker.code}`;
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [svelte({ configFile: false })],
+  plugins: [svelte({ configFile: false }), shell()],
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,

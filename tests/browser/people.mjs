@@ -97,6 +97,22 @@ export class Person {
     await this.live();
   }
 
+  async lock(page = this.page) {
+    await page.getByRole('button', { name: 'Lock', exact: true }).click();
+    await page.getByText(`@${this.name} is locked`).waitFor();
+  }
+
+  async unlock(page = this.page, passphrase = PASSPHRASE) {
+    await page.getByLabel('Passphrase').fill(passphrase);
+    await page.getByRole('button', { name: 'Unlock' }).click();
+  }
+
+  /** The worker has kept what the app consists of, and rules the page. */
+  async isInstalled(page = this.page) {
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await poll('the service worker is in charge', () => page.evaluate(() => !!navigator.serviceWorker.controller));
+  }
+
   live(page = this.page, ms = 20000) {
     return page.locator('[data-state=live]').first().waitFor({ timeout: ms, state: 'attached' });
   }

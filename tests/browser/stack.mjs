@@ -108,6 +108,20 @@ export class Stack {
     return node;
   }
 
+  /** What an operator asks on the admin listener. */
+  async admin(i, method, path) {
+    const answer = await fetch(`http://127.0.0.1:${this.nodes[i].admin}${path}`, { method });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  }
+
+  /** As after a restore: all nodes stop, every inbox gets a new epoch, all nodes start. */
+  async newEpoch() {
+    for (const i of this.nodes.keys()) await this.killNode(i, 'SIGTERM');
+    const done = spawnSync(this.program, ['--new-epoch', '--server', SERVER, '--database-url', this.database], { encoding: 'utf8' });
+    if (done.status !== 0) throw new Error(`--new-epoch: ${done.stderr}`);
+    for (const i of this.nodes.keys()) await this.startNode(i);
+  }
+
   async killNode(i, signal = 'SIGKILL') {
     const { child } = this.nodes[i];
     child.kill(signal);

@@ -37,6 +37,11 @@ export async function rowsOf(person, url) {
   return (await new Api({ base: url }).poll(signer(person), 0, '', 500)).messages;
 }
 
+/** What another device of the same person may do. */
+export async function drop(person, url, upTo) {
+  await new Api({ base: url }).signed(signer(person), 'DELETE', `/v1/inbox/${person.name}?upto=${upTo}`);
+}
+
 /** Without a signature, as anybody can. */
 export async function unsigned(url, to, envelope) {
   const answer = await fetch(`${url}/v1/messages`, { method: 'POST', body: JSON.stringify({ to, envelope }) });

@@ -29,6 +29,10 @@ class App {
   session = $state.raw<Session | undefined>();
   preferences = $state<Preferences>(loadPreferences());
   storage = $state.raw<StorageError | undefined>();
+  /** What the server calls itself; "": not known. */
+  server = $state('');
+  /** A part of the app could not be loaded. */
+  isTorn = $state(false);
   /** Of this device against the server. */
   skewMs = $state(0);
   installPrompt = $state.raw<InstallPrompt | undefined>();
@@ -71,6 +75,11 @@ class App {
     addEventListener('pagehide', () => {
       if (this.session) this.#tabs?.remember(this.session.identity.primary, this.session.secrets);
     });
+    // What cannot be kept here must not be lost by a slip.
+    addEventListener('beforeunload', (e) => {
+      if (this.storage && this.session && this.session.model.outbox.size > 0) e.preventDefault();
+    });
+    addEventListener('vite:preloadError', () => (this.isTorn = true));
     addEventListener('beforeinstallprompt', (e) => {
       e.preventDefault();
       this.installPrompt = e as InstallPrompt;
@@ -144,6 +153,7 @@ class App {
     this.session = await Session.open({
       api: this.api, database: this.#database!, vault, secrets,
       onStorage: (error) => (this.storage = error),
+      onRefused: () => void this.learnServer().catch(() => undefined),
       notify: (thread, title, text) => this.#notify(thread, title, text),
     });
     this.phase = 'open';
@@ -151,35 +161,16 @@ class App {
 
   // ---- accounts ----
 
-  /** The names that this server may have, the likeliest first. */
-  async serverNames(): Promise<string[]> {
-    const told = (await this.api.healthz()).server;
-    if (told) return [told];
-    const { hostname } = location;
-    const isLoopback = hostname === '127.0.0.1' || hostname === '[::1]' || hostname === 'localhost';
-    const names = isLoopback ? ['localhost', hostname] : [hostname];
-    for (let rest = hostname; rest.split('.').length > 2 && !isLoopback; ) names.push((rest = rest.replace(/^[^.]*\./, '')));
-    return [...new Set(names)];
-  }
-
-  /** Registers under the first name that the server takes for its own. */
-  async #registerSomewhere(seed: Bytes, handle: string): Promise<HandleRecord> {
-    const identity = identityFromSeed(seed);
-    let refusal: unknown;
-    for (const name of await this.serverNames()) {
-      try {
-        return await this.api.register(identity, handle, name);
-      } catch (e) {
-        refusal = e;
-        if (!(e instanceof ApiError && e.status === 400 && e.detail.includes('server'))) throw e;
-      }
-    }
-    throw refusal;
+  /** The name that whatever is signed for this server has in it; only it knows. */
+  async learnServer(): Promise<string> {
+    const { server } = await this.api.healthz();
+    if (typeof server !== 'string' || !server) throw new NamelessServer();
+    return (this.server = server);
   }
 
   /** A new account. Whoever is interrupted after the registration comes back with the words. */
   async create(handle: string, entropy: Bytes, seed: Bytes, passphrase: string): Promise<void> {
-    const record = await this.#registerSomewhere(seed, handle);
+    const record = await this.api.register(identityFromSeed(seed), handle, await this.learnServer());
     await this.#settle(record, entropy, seed, passphrase);
   }
 
@@ -241,16 +232,22 @@ class App {
   }
 }
 
+/** It does not say its name, so that nothing can be signed for it. */
+class NamelessServer extends Error {}
+
 export const app = new App();
 
 /** What to tell a person about a request that failed. */
 export function troubleText(e: unknown): string {
-  if (e instanceof StorageError) return e.kind === 'full' ? t.trouble.full : t.trouble.blockedLead;
+  if (e instanceof StorageError && e.kind === 'full') return app.session ? t.trouble.full : t.trouble.fullSetup;
+  if (e instanceof StorageError) return t.trouble.blockedLead;
+  if (e instanceof NamelessServer) return t.trouble.nameless;
   if (!(e instanceof ApiError)) return t.trouble.crash;
   if (e.status === 0) return t.trouble.server;
   if (e.status === 429) return t.trouble.limit;
   if (e.status >= 500) return t.trouble.busy;
-  if (e.status === 401 && app.skewMs) return t.trouble.clock(Math.round(Math.abs(app.skewMs) / 60000), app.skewMs > 0);
+  const isTimed = e.status === 400 || e.status === 401; // what has the time in it
+  if (isTimed && app.skewMs) return t.trouble.clock(Math.round(Math.abs(app.skewMs) / 60000), app.skewMs > 0);
   if (e.status === 401) return t.trouble.clockShort;
   return t.trouble.failed(e.detail);
 }

@@ -22,6 +22,8 @@ export interface SessionOptions {
   vault: Vault;
   secrets: Secrets;
   onStorage: (error: StorageError | undefined) => void;
+  /** The server does not take this account's signature, or does not know it. */
+  onRefused: () => void;
   notify: (thread: string, title: string, text: string) => void;
 }
 
@@ -35,6 +37,7 @@ export class Session {
   readonly sender: Sender;
   readonly #keeper: Keeper;
   readonly #channel: BroadcastChannel;
+  readonly #onRefused: () => void;
   #live: Live | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Grows with every change of the model; what is derived from it reads this. */
@@ -46,6 +49,7 @@ export class Session {
   private constructor(options: SessionOptions, records: Awaited<ReturnType<Database['records']>>) {
     const { api, vault, secrets } = options;
     this.secrets = secrets;
+    this.#onRefused = options.onRefused;
     this.identity = identityFromSeed(secrets.seed);
     this.handle = vault.handle;
     this.server = vault.server;
@@ -92,7 +96,9 @@ export class Session {
 
   #show(status: Status): void {
     const wasLive = this.status.state === 'live';
+    const isNew = status.reason !== this.status.reason;
     this.status = status;
+    if (isNew && (status.reason === 'refused' || status.reason === 'unknown')) this.#onRefused();
     if (status.state !== 'live' || wasLive) return;
     this.hasCaughtUp = true;
     this.sender.flush();

@@ -1,8 +1,10 @@
 // worker.ts -- the service worker: opens the app without a network, shows notifications, and keeps
 // an open account through a reload.
 //
-// Code comes from the network first, so that a new version is used at once; files with a hash in
-// their name never change and come from the cache first. Requests to the server are left alone.
+// All files of a build are kept when it is installed, so what opens without a network is one whole
+// version. With one, the page comes from the network, so that a new version is used at once. Files
+// with a hash in their name never change and come from the cache first. Requests to the server are
+// left alone.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -41,48 +43,59 @@ type Order =
   | { kind: 'notify'; title: string; body: string; thread: string };
 
 const worker = globalThis as unknown as Worker;
-const CACHE = 'kez-chat-1';
-const SHELL = ['/', '/app.webmanifest', '/icons/icon.svg'];
+/** Put before this file by vite.config.ts. */
+declare const SHELL: { version: string; files: string[] };
+const PREFIX = 'kez-chat-';
+const CACHE = PREFIX + SHELL.version;
+/** This version's and the one before, of which a tab may still be open. */
+const CACHES_KEPT = 2;
+/** Slower than this, and the page opens as it was kept. */
+const PAGE_MS = 4000;
 /** A reload takes less; a worker that is put to sleep forgets anyway. */
 const REMEMBER_MS = 15000;
 
 let remembered: { note: unknown; until: number } | undefined;
 
 worker.addEventListener('install', (e) => {
-  e.waitUntil(caches.open(CACHE).then((c) => c.addAll(SHELL)).then(() => worker.skipWaiting()));
+  const requests = SHELL.files.map((f) => new Request(f, f.startsWith('/assets/') ? {} : { cache: 'reload' }));
+  e.waitUntil(caches.open(CACHE).then((c) => c.addAll(requests)).then(() => worker.skipWaiting()));
 });
 
 worker.addEventListener('activate', (e) => {
-  const old = caches.keys().then((names) => Promise.all(names.filter((n) => n !== CACHE).map((n) => caches.delete(n))));
+  const old = caches.keys().then((names) => {
+    const ours = names.filter((n) => n.startsWith(PREFIX) && n !== CACHE);
+    return Promise.all(ours.slice(0, Math.max(0, ours.length - CACHES_KEPT + 1)).map((n) => caches.delete(n)));
+  });
   e.waitUntil(old.then(() => worker.clients.claim()));
 });
 
-async function cacheFirst(request: Request): Promise<Response> {
-  const cache = await caches.open(CACHE);
-  const kept = await cache.match(request);
-  if (kept) return kept;
-  const answer = await fetch(request);
-  if (answer.ok) await cache.put(request, answer.clone());
-  return answer;
+async function kept(request: Request | string): Promise<Response | undefined> {
+  return (await caches.open(CACHE)).match(request);
 }
 
-async function networkFirst(request: Request, key: string): Promise<Response> {
-  const cache = await caches.open(CACHE);
-  try {
-    const answer = await fetch(request);
-    if (answer.ok) await cache.put(key, answer.clone());
-    return answer;
-  } catch {
-    return (await cache.match(key)) ?? Response.error();
-  }
+/** A file of this version or of the one before. */
+async function file(request: Request): Promise<Response> {
+  return (await kept(request)) ?? (await caches.match(request)) ?? fetch(request);
 }
+
+/** The page, from the network if there is one with a server at its end. */
+async function page(request: Request): Promise<Response> {
+  const late = new Promise<undefined>((resolve) => setTimeout(resolve, PAGE_MS));
+  const answer = await Promise.race([fetch(request).catch(() => undefined), late]);
+  if (answer && answer.status < 500) return answer;
+  return (await kept('/')) ?? answer ?? Response.error();
+}
+
+/** As the server does it: what has a dot in its last part is a file of its own. */
+const FILE = /\.[^/]*$/;
 
 worker.addEventListener('fetch', (e) => {
-  const url = new URL(e.request.url);
-  if (e.request.method !== 'GET' || url.origin !== location.origin) return;
-  if (url.pathname.startsWith('/v1/') || url.pathname.startsWith('/.well-known/')) return;
-  if (e.request.mode === 'navigate') e.respondWith(networkFirst(e.request, '/'));
-  else if (url.pathname.startsWith('/assets/') || url.pathname.startsWith('/icons/')) e.respondWith(cacheFirst(e.request));
+  const { pathname, origin } = new URL(e.request.url);
+  if (e.request.method !== 'GET' || origin !== location.origin) return;
+  if (pathname.startsWith('/v1/') || pathname.startsWith('/.well-known/')) return;
+  if (e.request.mode === 'navigate') {
+    if (!FILE.test(pathname)) e.respondWith(page(e.request));
+  } else if (pathname.startsWith('/assets/') || SHELL.files.includes(pathname)) e.respondWith(file(e.request));
 });
 
 function windows(): Promise<WindowClient[]> {

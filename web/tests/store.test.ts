@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import 'fake-indexeddb/auto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { fromUtf8, randomBytes, utf8 } from '../src/lib/bytes';
 import { Keeper } from '../src/lib/model/keeper';
 import { Model } from '../src/lib/model/model';
@@ -106,6 +106,32 @@ describe('the keeper', () => {
     const last = new Map(written.flat().map((w) => [w.id, (w.value as { draft: string }).draft]));
     expect([...last]).toEqual(expect.arrayContaining([['a', '2'], ['b', '1']]));
     keeper.close();
+  });
+
+  it('tries again by itself, and says when it works again', async () => {
+    vi.useFakeTimers();
+    const told: (string | undefined)[] = [];
+    const written: string[] = [];
+    let isFull = true;
+    const keeper = new Keeper({
+      model: new Model('me', 'me'), onChange: () => undefined, onStorage: (e) => told.push(e?.kind),
+      records: {
+        load: async () => undefined,
+        write: async (w) => {
+          if (isFull) throw new StorageError('full');
+          written.push(...w.map((x) => x.id));
+        },
+      },
+    });
+    keeper.commit([thread('a', '1')]);
+    await vi.advanceTimersByTimeAsync(12000);
+    expect(new Set(told)).toEqual(new Set(['full']));
+    isFull = false;
+    await vi.advanceTimersByTimeAsync(12000);
+    expect(told.at(-1)).toBeUndefined();
+    expect(written).toEqual(['a']);
+    keeper.close();
+    vi.useRealTimers();
   });
 
   it('applies what other tabs changed, also what came while it was loading', async () => {

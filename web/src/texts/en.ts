@@ -24,6 +24,7 @@ export const en = {
     lead: 'kez-chat runs on a server you or a friend host. It carries your messages and cannot open them.',
     create: 'Create an account', restore: 'I have my words',
     server: (name: string) => `Home server: ${name}`,
+    serverAt: (name: string, host: string) => `Home server: ${name}, at ${host}`,
     points: ['No phone number, no e-mail', 'Encrypted on your device', 'Twelve words are your whole account'],
   },
 
@@ -135,6 +136,7 @@ export const en = {
     newerKind: 'A message of a newer kind, which this version cannot show.',
     noHandle: 'This person has no handle that is known here.',
     you: 'You', moreText: 'Show more',
+    written: (when: string) => `Written ${when}, by the sender’s clock`,
   },
 
   doubts: {
@@ -225,8 +227,12 @@ export const en = {
     insecureLead: 'Browsers give encryption only to pages that come by HTTPS, or from this very computer (localhost). Ask whoever runs the server for its https:// address.',
     blocked: 'The browser does not let this page keep anything',
     blockedLead: 'Your keys and messages have to be kept on this device. Allow storage for this site, or leave the private window, and load the page again.',
-    full: 'This device is full: new messages are shown, but cannot be kept here. They stay on the server.',
-    blockedNow: 'The browser does not let this page keep anything just now; new messages are shown, but not kept on this device.',
+    full: 'This device is full: new messages are shown, but cannot be kept here. They stay on the server. What you write goes out; please leave this window open until it is sent.',
+    fullSetup: 'This device is full, so your account cannot be kept here. Free some space, and try again; your words stay the same.',
+    blockedNow: 'The browser does not let this page keep anything just now; new messages are shown, but not kept on this device. What you write goes out; please leave this window open until it is sent.',
+    nameless: 'This server does not say its name, and nothing can be signed for it without. Perhaps it is older than this page; please tell whoever runs it.',
+    otherServer: (name: string, mine: string) => `This is the server ${name}. Your account is one of ${mine}, and this server does not take its signatures.`,
+    torn: 'A part of the app could not be loaded. There may be a newer version of it.', reload: 'Load the page again',
     clock: (minutes: number, isAhead: boolean) =>
       `This device’s clock is ${n(Math.max(1, minutes), 'minute', 'minutes')} ${isAhead ? 'ahead' : 'behind'}. The server takes signatures only from clocks that are right: please set it.`,
     server: 'The server cannot be reached. Is there a network?',

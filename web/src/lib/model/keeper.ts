@@ -27,6 +27,8 @@ export class Keeper {
   #waiting = new Map<string, Change>();
   #writing: Promise<void> | undefined;
   #hasFailed = false;
+  /** The failure was reported, and its end was not yet. */
+  #isReported = false;
   #isLoaded = false;
   #isOver = false;
   #early: Change[] = [];
@@ -101,12 +103,14 @@ export class Keeper {
     try {
       await this.#o.records.write(changes);
       if (!this.#isOver) this.#o.channel?.postMessage(changes);
-      if (this.#hasFailed) this.#o.onStorage(undefined);
       this.#hasFailed = false;
+      if (this.#isReported) this.#o.onStorage(undefined);
+      this.#isReported = false;
     } catch (e) {
       for (const [name, change] of this.#waiting) batch.set(name, change);
       this.#waiting = batch;
       this.#hasFailed = true;
+      this.#isReported = true;
       this.#o.onStorage(e as StorageError);
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => {

@@ -1,0 +1,181 @@
+// tests/browser/chat.mjs -- people chat: what one writes, and what the others see.
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import assert from 'node:assert/strict';
+import { isAccessible, pair, person, shoot, stack } from './scene.mjs';
+import { poll } from './stack.mjs';
+
+export default {
+  async 'two people chat over two nodes, without a reload, and the list is live'() {
+    const [a, b] = await pair();
+    await a.chatWith(b.name);
+    await a.say('first');
+    await a.sent('first');
+    const chat = b.page.locator('nav .chat', { hasText: a.name });
+    await chat.getByText('first').waitFor();
+    assert.equal(await chat.locator('[data-unread]').getAttribute('data-unread'), '1');
+    assert.match(await b.page.title(), /^\(1\) /);
+    await a.say('second');
+    await poll('two unread', async () => (await chat.locator('[data-unread]').getAttribute('data-unread')) === '2');
+    await b.open(a.name);
+    await b.sees('second');
+    await poll('all read', async () => (await b.page.title()) === 'kez-chat');
+    await poll('no badge', async () => (await chat.locator('[data-unread]').count()) === 0);
+    await b.say('and back');
+    await a.sees('and back');
+    await b.sent('and back');
+    assert.deepEqual(await a.texts(), ['first', 'second', 'and back']);
+    assert.deepEqual(await b.texts(), ['first', 'second', 'and back']);
+  },
+
+  async 'the own message is there at once, and its echo does not double it'() {
+    const [a, b] = await pair();
+    await a.chatWith(b.name);
+    let release;
+    const held = new Promise((go) => (release = go));
+    // The answer to the post is held back: the echo of the own copy comes by the stream, or the
+    // post is answered late, and still there is one bubble.
+    await a.page.route('**/v1/messages', async (route) => {
+      const answer = await route.fetch();
+      await held;
+      await route.fulfill({ response: answer });
+    });
+    await a.say('only once');
+    await a.sees('only once');
+    assert.equal(await a.bubble('only once').locator('[data-send]').getAttribute('data-send'), 'pending');
+    await b.page.locator('nav .chat', { hasText: 'only once' }).waitFor();
+    release();
+    await a.sent('only once');
+    await a.page.unrouteAll({ behavior: 'wait' });
+    const second = await a.tab();
+    await a.live(second);
+    await a.open(b.name, second);
+    await a.say('from the other tab', second);
+    await a.sees('from the other tab');
+    await a.sent('from the other tab');
+    await a.say('and from here');
+    await a.sees('and from here', second);
+    const want = ['only once', 'from the other tab', 'and from here'];
+    await poll('the same in both tabs', async () => String(await a.texts()) === String(want) && String(await a.texts(second)) === String(want)).catch(async (e) => {
+      throw new Error(`${e.message}: ${await a.texts()} / ${await a.texts(second)}`);
+    });
+    await b.open(a.name);
+    assert.deepEqual(await b.texts(), want);
+  },
+
+  async 'to oneself: the echo comes before the answer, and there is one bubble'() {
+    const a = await person('solo', stack.nodes[0].url);
+    await a.register();
+    await a.chatWith(a.name);
+    let release;
+    const held = new Promise((go) => (release = go));
+    await a.page.route('**/v1/messages', async (route) => {
+      const answer = await route.fetch();
+      await held;
+      await route.fulfill({ response: answer });
+    });
+    await a.say('note');
+    await a.sent('note'); // by the stream
+    release();
+    await a.say('second note');
+    await a.sent('second note');
+    assert.deepEqual(await a.texts(), ['note', 'second note']);
+  },
+
+  async 'a group of three: made, written in, renamed, somebody added, removed, left'() {
+    const [a, b] = await pair();
+    const c = await person('carol', stack.nodes[1].url);
+    const d = await person('dave', stack.nodes[0].url);
+    await Promise.all([c.register(), d.register()]);
+    await a.page.getByRole('button', { name: 'New chat' }).first().click();
+    await a.page.getByRole('radio', { name: 'Group' }).click();
+    await a.page.getByLabel('Name of the group').fill('Weekend');
+    for (const p of [b, c]) {
+      await a.page.getByLabel('Add a handle').fill(p.name);
+      await a.page.getByRole('button', { name: 'Add', exact: true }).click();
+      await a.page.getByText(`@${p.name}`).first().waitFor();
+    }
+    await shoot('desktop-light')('new-group', a.page);
+    await isAccessible(a.page, 'new group');
+    await a.page.getByRole('button', { name: 'Create the group' }).click();
+    await a.page.locator('#composer').waitFor();
+    await a.say('who brings cake?');
+    await a.sent('who brings cake?');
+    for (const p of [b, c]) {
+      await p.open('Weekend');
+      await p.sees('who brings cake?');
+    }
+    await b.say('me');
+    await c.say('me too');
+    for (const p of [a, b, c]) {
+      await p.sees('me too');
+      await p.sees('me');
+    }
+    const orders = await Promise.all([a, b, c].map((p) => p.texts()));
+    assert.equal(orders[0].length, 3);
+    assert.deepEqual(orders[0], orders[1]);
+    assert.deepEqual(orders[0], orders[2]);
+    await shoot('desktop-light')('group', a.page);
+    await a.page.getByRole('button', { name: 'Details', exact: true }).click();
+    await a.page.getByLabel('Name of the group').fill('Sunday');
+    await a.page.getByRole('button', { name: 'Rename' }).click();
+    await b.page.getByText('The group is now called “Sunday”').waitFor();
+    await a.page.getByLabel('Add a person').fill(d.name);
+    await a.page.getByRole('button', { name: 'Add', exact: true }).click();
+    await d.open('Sunday');
+    await shoot('desktop-light')('group-info', a.page);
+    await isAccessible(a.page, 'group info');
+    await a.page.getByRole('button', { name: `Remove @${c.name} from the group` }).click();
+    await c.page.getByText('You are not in this group any more.').waitFor();
+    await a.page.getByRole('button', { name: 'Close' }).click();
+    await a.say('without carol');
+    await d.sees('without carol');
+    await b.sees('without carol');
+    await d.page.getByRole('button', { name: 'Details', exact: true }).click();
+    await d.page.getByRole('button', { name: 'Leave the group' }).click();
+    await d.page.getByRole('button', { name: 'Leave the group' }).click();
+    await d.page.getByText('You are not in this group any more.').waitFor();
+    await b.page.getByText(`@${d.name} left`).waitFor();
+    assert.equal(await c.bubble('without carol').count(), 0);
+  },
+
+  async 'search, drafts, copy, emoji and the keyboard'() {
+    const [a, b] = await pair();
+    await a.chatWith(b.name);
+    for (const text of ['the needle is here', 'hay', 'more hay']) {
+      await a.say(text);
+      await a.sent(text);
+    }
+    await a.page.locator('#composer').fill('half a thou');
+    await a.page.keyboard.press('Control+k');
+    await a.page.keyboard.type('needle');
+    await a.page.locator('.hit').first().waitFor();
+    await shoot('desktop-light')('search', a.page);
+    await isAccessible(a.page, 'search');
+    await a.page.locator('.hit').first().click();
+    await a.sees('the needle is here');
+    await a.page.getByRole('button', { name: 'Clear the search' }).click();
+    await a.chatWith(a.name);
+    await a.page.locator('nav .chat', { hasText: 'half a thou' }).waitFor();
+    await a.open(b.name);
+    assert.equal(await a.page.locator('#composer').inputValue(), 'half a thou');
+    await a.page.locator('#composer').fill('');
+    await a.page.getByRole('button', { name: 'Emoji' }).click();
+    await a.page.getByRole('dialog', { name: 'Emoji' }).waitFor();
+    await shoot('desktop-light')('emoji', a.page);
+    await isAccessible(a.page, 'emoji');
+    await a.page.keyboard.press('ArrowRight');
+    await a.page.keyboard.press('Enter');
+    await a.page.keyboard.press('Enter');
+    await a.sent('😄');
+    const line = a.page.locator('.line', { hasText: 'the needle' });
+    await line.hover();
+    await line.getByRole('button', { name: 'Message actions' }).click();
+    await a.page.getByRole('menuitem', { name: 'Copy text' }).click();
+    assert.equal(await a.page.evaluate(() => navigator.clipboard.readText()), 'the needle is here');
+    await a.page.keyboard.press('Escape');
+    await a.page.getByText('Your messages are here when you want them').waitFor();
+    await a.page.keyboard.press('Alt+ArrowDown');
+    await a.page.locator('section.thread').waitFor();
+  },
+};

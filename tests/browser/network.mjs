@@ -1,0 +1,160 @@
+// tests/browser/network.mjs -- nodes, networks and tabs that come and go.
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import assert from 'node:assert/strict';
+import { isAccessible, pair, person, shoot, stack } from './scene.mjs';
+import { poll } from './stack.mjs';
+import * as wire from './wire.mjs';
+
+export default {
+  async 'a killed node: the stream moves to the other, nothing is lost or doubled'() {
+    const [a, b] = await pair(stack.nodes[1].url, stack.url);
+    await a.chatWith(b.name);
+    await a.say('before');
+    await a.sent('before');
+    await b.open(a.name);
+    await b.sees('before');
+    await poll('b hangs on node 0', async () => (await stack.streams(0)) >= 1);
+    await stack.killNode(0);
+    await a.say('while it moves');
+    await a.sent('while it moves');
+    await b.sees('while it moves');
+    await b.live();
+    await b.say('after');
+    await a.sees('after');
+    await stack.startNode(0);
+    assert.deepEqual(await b.texts(), ['before', 'while it moves', 'after']);
+    assert.deepEqual(await a.texts(), ['before', 'while it moves', 'after']);
+  },
+
+  async 'a node that drains: the stream moves, nothing is lost or doubled'() {
+    const [a, b] = await pair(stack.nodes[1].url, stack.url);
+    await a.chatWith(b.name);
+    await a.say('one');
+    await a.sent('one');
+    await b.open(a.name);
+    await b.sees('one');
+    await stack.killNode(0, 'SIGTERM');
+    await a.say('two');
+    await b.sees('two');
+    await b.live();
+    await stack.startNode(0);
+    assert.deepEqual(await b.texts(), ['one', 'two']);
+  },
+
+  async 'offline and back: what was written goes out, what was missed comes in'() {
+    const [a, b] = await pair(stack.nodes[1].url, stack.url);
+    await a.chatWith(b.name);
+    await a.say('hello');
+    await a.sent('hello');
+    await b.open(a.name);
+    await b.sees('hello');
+    await b.context.setOffline(true);
+    stack.cut();
+    await poll('b is reconnecting', async () => (await b.state()) === 'reconnecting');
+    await shoot('desktop-light')('offline', b.page);
+    await b.say('written offline');
+    assert.equal(await b.bubble('written offline').locator('[data-send]').getAttribute('data-send'), 'pending');
+    await a.say('meanwhile');
+    await a.sent('meanwhile');
+    stack.heal();
+    await b.context.setOffline(false);
+    await b.live();
+    await b.sees('meanwhile');
+    await b.sent('written offline');
+    await a.sees('written offline');
+    assert.equal((await b.texts()).length, 3);
+    assert.deepEqual((await a.texts()), ['hello', 'meanwhile', 'written offline']);
+  },
+
+  async 'a message that fails offers to try again, with the same id'() {
+    const [a, b] = await pair();
+    await a.chatWith(b.name);
+    const ids = [];
+    let fails = true;
+    await a.page.route('**/v1/messages', async (route) => {
+      ids.push(route.request().postDataJSON().id);
+      if (fails) return route.abort();
+      return route.continue();
+    });
+    await a.say('stubborn');
+    await a.page.getByText('Not sent').waitFor({ timeout: 20000 });
+    await shoot('desktop-light')('failed', a.page);
+    await isAccessible(a.page, 'a failed message');
+    fails = false;
+    await a.page.getByRole('button', { name: 'Retry' }).click();
+    await a.sent('stubborn');
+    await b.open(a.name);
+    await b.sees('stubborn');
+    assert.equal(new Set(ids).size, 1);
+    assert.deepEqual(await b.texts(), ['stubborn']);
+  },
+
+  async 'three tabs share one stream, and another takes over when its tab is closed'() {
+    const a = await person('tabs', stack.nodes[0].url);
+    await a.register();
+    const [second, third] = [await a.tab(), await a.tab()];
+    await Promise.all([a.live(second), a.live(third)]);
+    const before = await stack.streams(0);
+    const counts = await Promise.all([a.page, second, third].map((p) => p.evaluate(() =>
+      performance.getEntriesByType('resource').filter((e) => e.name.includes('/stream')).length)));
+    const leaders = await Promise.all([a.page, second, third].map((p) => p.evaluate(async () =>
+      (await navigator.locks.query()).held.filter((l) => l.name.startsWith('kez-live:')).length)));
+    assert.deepEqual(leaders, [1, 1, 1], `one lock for all: ${counts}`);
+    assert.equal((await third.evaluate(async () => (await navigator.locks.query()).pending.filter((l) => l.name.startsWith('kez-live:')).length)), 2);
+    await a.page.close();
+    await a.chatWith(a.name, second);
+    await a.say('still here', second);
+    await a.sent('still here', second);
+    await a.open('Notes to yourself', third);
+    await a.sees('still here', third);
+    await poll('still one stream', async () => (await stack.streams(0)) <= before);
+    await second.getByRole('button', { name: 'Lock', exact: true }).click();
+    await third.getByText(`@${a.name} is locked`).waitFor();
+  },
+
+  async 'a new epoch: all is read again, and nothing is lost, doubled or called replayed'() {
+    const [a, b] = await pair(stack.url, stack.url);
+    await a.chatWith(b.name);
+    await a.say('before');
+    await a.sent('before');
+    await b.open(a.name);
+    await b.say('answer');
+    await a.sees('answer');
+    await stack.newEpoch();
+    await Promise.all([a.live(), b.live()]);
+    await a.say('after');
+    await b.sees('after');
+    await a.sent('after');
+    for (const p of [a, b]) {
+      assert.deepEqual(await p.texts(), ['before', 'answer', 'after']);
+      assert.equal(await p.page.locator('.flaw, .doubt, .note').count(), 0);
+    }
+    // The place of each in the new history is kept: the next start reads nothing twice.
+    await b.page.reload();
+    await b.live();
+    await b.sees('after');
+    assert.deepEqual(await b.texts(), ['before', 'answer', 'after']);
+  },
+
+  async 'rows that the server has dropped meanwhile are missed, and that is said'() {
+    const [a, b] = await pair(stack.nodes[1].url, stack.url);
+    await a.chatWith(b.name);
+    await a.say('read by both');
+    await a.sent('read by both');
+    await b.open(a.name);
+    await b.sees('read by both');
+    stack.cut();
+    await poll('b is away', async () => (await b.state()) !== 'live');
+    for (const text of ['dropped', 'dropped too', 'kept']) {
+      await a.say(text);
+      await a.sent(text);
+    }
+    await wire.drop(b, stack.nodes[1].url, 3);
+    stack.heal();
+    await b.live();
+    await b.sees('kept');
+    await b.page.getByText('2 messages are not on the server any more').waitFor();
+    assert.deepEqual(await b.texts(), ['read by both', 'kept']);
+  },
+};

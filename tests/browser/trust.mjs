@@ -1,0 +1,80 @@
+// tests/browser/trust.mjs -- what others send, or the server says, that is not right.
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import assert from 'node:assert/strict';
+import { Person } from './people.mjs';
+import { everybody, isAccessible, pair, shoot, stack } from './scene.mjs';
+import { poll } from './stack.mjs';
+import * as wire from './wire.mjs';
+
+export default {
+  async 'forged, replayed and foreign messages are shown as such; hostile texts do no harm'() {
+    const [a, b] = await pair();
+    await b.chatWith(a.name);
+    await b.say('genuine');
+    await a.open(b.name);
+    await a.sees('genuine');
+    const [row] = await wire.rowsOf(a, stack.nodes[0].url);
+    await wire.unsigned(stack.nodes[1].url, a.name, row.envelope);
+    await a.page.locator('[data-flaw=replayed]').waitFor();
+    await wire.unsigned(stack.nodes[1].url, a.name, { kez: 'sealed_message', version: 1, keys: ['A'.repeat(107)], content: 'A'.repeat(40) });
+    await a.page.locator('nav .chat', { hasText: 'Unverified' }).waitFor();
+    await wire.unsigned(stack.nodes[1].url, a.name, { hello: '<img src=x onerror=alert(1)>' });
+    await a.open('Unverified');
+    await a.page.locator('[data-flaw=undecryptable]').waitFor();
+    await a.page.locator('[data-flaw=unreadable]').waitFor();
+    await shoot('desktop-light')('flaws', a.page);
+    await isAccessible(a.page, 'flaws');
+    await a.open(b.name);
+    for (const text of wire.hostileTexts) await wire.say(stack.nodes[1].url, b, a, { type: 'text', text });
+    await wire.say(stack.nodes[1].url, b, a, { type: 'dance', steps: 3 });
+    await a.sees('after all that');
+    await a.page.locator('.bubble', { hasText: 'A message of a newer kind' }).waitFor();
+    assert.equal(await a.page.locator('.bubble img, .bubble script').count(), 0);
+    assert.notEqual(await a.page.title(), 'owned');
+    assert.equal(await a.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+    await shoot('desktop-light')('hostile', a.page);
+  },
+
+  async 'a handle with another key: a warning in both chats, and nothing is sent before it is accepted'() {
+    const [a, b] = await pair();
+    await a.chatWith(b.name);
+    await a.say('to the first key');
+    await a.sent('to the first key');
+    await stack.admin(1, 'DELETE', `/v1/handles/${b.name}`);
+    for (const node of stack.nodes) await poll('the handle is free', async () => (await fetch(`${node.url}/v1/u/${b.name}`)).status === 404);
+    const other = new Person(b.name, stack.nodes[1].url);
+    everybody.push(await other.arrive());
+    await other.register();
+    await other.chatWith(a.name);
+    await other.say('it is me, really');
+    // In the chat with the former key: a word, and no way to write.
+    await a.page.getByText('has another key now').waitFor();
+    assert.equal(await a.page.locator('#composer').count(), 0);
+    await shoot('desktop-light')('key-changed-old', a.page);
+    await isAccessible(a.page, 'the chat of the former key');
+    await a.page.getByRole('button', { name: 'Open the new chat' }).click();
+    await a.sees('it is me, really');
+    const warning = a.page.getByRole('alert').filter({ hasText: 'is another than before' });
+    await warning.waitFor();
+    assert.equal(await a.page.locator('#composer').count(), 0);
+    await shoot('desktop-light')('key-changed-new', a.page);
+    await isAccessible(a.page, 'the chat of the new key');
+    await warning.getByRole('button', { name: 'Compare' }).click();
+    const numbers = async (p) => (await p.page.locator('.numbers').innerText()).replace(/\s+/g, ' ');
+    await a.page.getByRole('heading', { name: 'Safety number' }).waitFor();
+    await other.page.getByRole('button', { name: 'Details', exact: true }).click();
+    assert.equal(await numbers(a), await numbers(other));
+    assert.match(await numbers(a), /^(\d{5} ?){12}$/);
+    await a.page.getByRole('button', { name: 'Close' }).click();
+    await warning.getByRole('button', { name: 'I asked: it is them' }).click();
+    await a.say('welcome back');
+    await a.sent('welcome back');
+    await other.page.getByRole('button', { name: 'Close' }).click();
+    await other.sees('welcome back');
+    assert.equal(await warning.count(), 0);
+    await a.page.reload();
+    await a.live();
+    assert.equal(await warning.count(), 0);
+  },
+};
