@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { isAccessible, pair, person, shoot, stack } from './scene.mjs';
 import { poll } from './stack.mjs';
+import * as wire from './wire.mjs';
 
 export default {
   async 'two people chat over two nodes, without a reload, and the list is live'() {
@@ -177,5 +178,35 @@ export default {
     await a.page.getByText('Your messages are here when you want them').waitFor();
     await a.page.keyboard.press('Alt+ArrowDown');
     await a.page.locator('section.thread').waitFor();
+  },
+
+  async 'the thread keeps to the newest, unless one reads above; what one sends is always shown'() {
+    const [a, b] = await pair();
+    await a.chatWith(b.name);
+    await a.say('the first');
+    await a.sent('the first');
+    let prev = null;
+    for (let i = 0; i < 40; i++) prev = await wire.say(stack.nodes[1].url, b, a, { type: 'text', text: `line ${i}` }, { prev });
+    await a.sees('line 39');
+    const log = a.page.getByRole('log');
+    const below = () => log.evaluate((el) => el.scrollHeight - el.clientHeight - el.scrollTop);
+    await poll('at the end', async () => (await below()) < 2);
+    await log.evaluate((el) => (el.scrollTop -= 600));
+    await a.page.getByRole('button', { name: 'To the newest message' }).waitFor();
+    const first = await log.locator('.item').first().getAttribute('data-key');
+    prev = await wire.say(stack.nodes[1].url, b, a, { type: 'text', text: 'meanwhile' }, { prev });
+    const button = a.page.getByRole('button', { name: '1 new message' });
+    await button.waitFor();
+    assert.ok((await below()) > 500, 'still above');
+    assert.equal(await log.locator('.item').first().getAttribute('data-key'), first);
+    await button.click();
+    await a.sees('meanwhile');
+    await poll('at the end', async () => (await below()) < 2);
+    await poll('read', async () => (await a.page.title()) === 'kez-chat');
+    await log.evaluate((el) => (el.scrollTop -= 600));
+    await a.page.getByRole('button', { name: 'To the newest message' }).waitFor();
+    await a.say('and now I write');
+    await a.sent('and now I write');
+    await poll('at the end', async () => (await below()) < 2);
   },
 };

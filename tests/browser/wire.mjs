@@ -11,7 +11,7 @@ const require = createRequire(new URL('../../web/package.json', import.meta.url)
 const { createServer } = await import(pathToFileURL(require.resolve('vite')).href);
 const vite = await createServer({ root, server: { middlewareMode: true, watch: null, hmr: false, ws: false }, appType: 'custom', logLevel: 'error', optimizeDeps: { noDiscovery: true } });
 const load = (name) => vite.ssrLoadModule(`/src/lib/${name}.ts`);
-const [{ Api }, { sealMessage, recipientsOf }, { identityFromSeed }, phrase, { randomId }] =
+const [{ Api }, { sealMessage, recipientsOf }, { identityFromSeed }, phrase, { randomId, ulid }] =
   await Promise.all(['api', 'envelope', 'keys', 'phrase', 'bytes'].map(load));
 
 export const closeWire = () => vite.close();
@@ -60,6 +60,10 @@ export async function say(url, from, to, body, more = {}) {
   const { envelope, hash } = sealMessage(who.identity, message);
   await new Api({ base: url }).post(who, to.name, id, JSON.stringify(envelope));
   return hash;
+}
+
+export async function group(url, from, others, title) {
+  await new Api({ base: url }).createConversation(signer(from), ulid(Date.now()), title, others.map((p) => p.name));
 }
 
 /** Shows messages to a page as another tab of it would. */

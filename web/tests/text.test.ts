@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { clean, cleanLine, excerpt, folded, isFewEmoji, linkParts, preview } from '../src/lib/text';
+import { clean, cleanLine, excerpt, folded, isFewEmoji, linkParts, preview, squeezed } from '../src/lib/text';
 
 describe('texts of others', () => {
   it.each([
@@ -13,6 +13,13 @@ describe('texts of others', () => {
     ['e' + '\u0301'.repeat(500), 'e' + '\u0301'.repeat(8)],
     ['<script>alert(1)</script>', '<script>alert(1)</script>'],
   ])('%j is shown as %j', (raw, shown) => expect(clean(raw)).toBe(shown));
+
+  it.each([
+    ['a\nb', 'a\nb'],
+    ['a\n\n\nb', 'a\n\n\nb'],
+    ['a\n\n\n\nb\n \n\t\n\n  c', 'a\n\n\nb\n\n\n  c'],
+    ['\n'.repeat(1e6) + 'end', '\n\n\nend'],
+  ])('has two empty lines in a row at most', (raw, shown) => expect(squeezed(raw)).toBe(shown));
 
   it('has names on one line', () => {
     expect(cleanLine(' a\n\n b\u202E ')).toBe('a b');

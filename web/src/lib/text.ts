@@ -15,6 +15,11 @@ export function clean(text: string): string {
   return text.replace(/\r\n?/g, '\n').replace(LONE, '\uFFFD').replace(UNSEEN, '').replace(MARKS, '$1');
 }
 
+/** More empty lines than two say nothing. */
+export function squeezed(text: string): string {
+  return text.replace(/\n[^\S\n]*\n[^\S\n]*\n(?:[^\S\n]*\n)+/g, '\n\n\n');
+}
+
 /** On one line, for titles and names. */
 export function cleanLine(text: string): string {
   return clean(text).replace(/\s+/g, ' ').trim();

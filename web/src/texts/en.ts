@@ -10,6 +10,7 @@ const at = (handles: string[]) => list.format(handles.map((h) => '@' + h));
 
 export const en = {
   code: 'en',
+  dir: 'ltr' as 'ltr' | 'rtl',
   app: 'kez-chat',
   title: (unread: number) => (unread > 0 ? `(${unread > 99 ? '99+' : unread}) kez-chat` : 'kez-chat'),
   skip: 'Skip to the chat',
@@ -194,6 +195,8 @@ export const en = {
   keyChange: {
     old: (h: string) => `@${h} has another key now. This is the chat with the former one; nothing more can be sent here.`,
     openNew: 'Open the new chat',
+    former: 'Former key', formerShort: 'former key', newShort: 'new key', unchecked: 'New key, not checked yet',
+    closed: 'The key of this chat is not in use any more.', waiting: 'You can write here as soon as you have accepted the new key.',
     new: (h: string) => `The key of @${h} is another than before. Either they lost their words and began anew, or somebody poses as them. Ask them, and compare the safety number.`,
     accept: 'I asked: it is them', compare: 'Compare',
     group: (handles: string[]) => `The key of ${at(handles)} is another than before. Please check before you write.`,

@@ -1,0 +1,16 @@
+// ui/notes.ts -- what has happened in a chat, in words.
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+import type { NoteItem } from '../lib/model/types';
+import { cleanLine } from '../lib/text';
+import { t } from '../texts';
+
+export function noteText({ note }: NoteItem, ownHandle: string): string {
+  if (note.what === 'missed') return t.notes.missed(note.count);
+  if (note.what === 'created') return note.by === ownHandle ? t.notes.createdByYou : t.notes.created(cleanLine(note.by));
+  const texts = [
+    note.added.length ? t.notes.added(note.added) : '', note.removed.length ? t.notes.removed(note.removed) : '',
+    note.title === undefined ? '' : t.notes.renamed(cleanLine(note.title)),
+  ].filter(Boolean);
+  return texts.join(' · ') || t.notes.changed;
+}
