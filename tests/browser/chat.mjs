@@ -208,5 +208,11 @@ export default {
     await a.say('and now I write');
     await a.sent('and now I write');
     await poll('at the end', async () => (await below()) < 2);
+    // The message box grows and shrinks under it.
+    for (const text of ['line\n'.repeat(9), 'short', 'line\n'.repeat(5), '']) {
+      await a.page.locator('#composer').fill(text);
+      await a.page.evaluate(() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go))));
+      assert.ok((await below()) < 2, 'the newest stays in sight');
+    }
   },
 };
