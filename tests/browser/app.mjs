@@ -200,6 +200,76 @@ export default {
       await isAccessible(c.page, 'a server without a name');
       await c.page.unrouteAll({ behavior: 'wait' });
     });
-    assert.notEqual(PASSPHRASE, '');
+  },
+
+  async 'the keyboard alone leads from the first screen to an answer, and still motion is respected'() {
+    const b = await person('keys', stack.nodes[1].url);
+    await b.register();
+    const a = await person('keyed', stack.nodes[0].url);
+    const { keyboard } = a.page;
+    await a.page.emulateMedia({ reducedMotion: 'reduce' });
+    const focused = () => a.page.evaluate(() => {
+      const el = document.activeElement;
+      return `${el.getAttribute('aria-label') ?? ''} ${el.labels?.[0]?.innerText ?? ''} ${el.matches('input, textarea') ? '' : el.innerText}`;
+    });
+    const tabTo = async (name) => {
+      for (let i = 0; i < 40; i++) {
+        if ((await focused()).includes(name)) return;
+        await keyboard.press('Tab');
+      }
+      throw new Error(`the Tab key does not lead to ${name}, but to ${await focused()}`);
+    };
+    const press = async (name) => {
+      await tabTo(name);
+      await keyboard.press('Enter');
+    };
+    await a.page.getByRole('button', { name: 'Create an account' }).waitFor();
+    await press('Create an account');
+    await a.page.getByLabel('Handle').waitFor();
+    await tabTo('Handle');
+    await keyboard.type(a.name);
+    await a.page.getByText('is free').waitFor();
+    await keyboard.press('Enter');
+    await a.page.getByText('Your twelve words').waitFor();
+    const words = (await a.page.locator('ol li').allInnerTexts()).map((w) => w.replace(/[^a-z]/g, ''));
+    await press('I wrote them down');
+    await a.page.getByText('Just to be sure').waitFor();
+    for (const label of await a.page.locator('form label').allInnerTexts()) {
+      await tabTo(label);
+      await keyboard.type(words[Number(/\d+/.exec(label)[0]) - 1]);
+    }
+    await keyboard.press('Enter');
+    await a.page.getByText('Choose a passphrase').waitFor();
+    await tabTo('Passphrase');
+    await keyboard.type(PASSPHRASE);
+    await tabTo('Once more');
+    await keyboard.type(PASSPHRASE);
+    await keyboard.press('Enter');
+    await a.live();
+    await keyboard.press('Control+Alt+n');
+    await a.page.getByRole('dialog').waitFor();
+    await tabTo('Handle');
+    await keyboard.type(b.name);
+    await keyboard.press('Enter');
+    await a.page.locator('#composer').waitFor();
+    await tabTo('Message');
+    await keyboard.type('by keys');
+    await keyboard.press('Enter');
+    await a.sent('by keys');
+    await b.open(a.name);
+    await b.say('and answered');
+    await a.sees('and answered');
+    await press('Details');
+    await a.page.getByText('Safety number').waitFor();
+    await press('Mark as verified');
+    await keyboard.press('Escape');
+    await poll('the window is closed', async () => (await a.page.getByRole('dialog').count()) === 0);
+    // Whatever moves, has stopped.
+    assert.deepEqual(await a.page.evaluate(() => document.getAnimations().filter((x) => x.playState === 'running').length), 0);
+    await keyboard.press('Control+Alt+l');
+    await a.page.getByText('is locked').waitFor();
+    await keyboard.type(PASSPHRASE);
+    await keyboard.press('Enter');
+    await a.live();
   },
 };

@@ -7,6 +7,9 @@ import { everybody, isAccessible, pair, person, shoot, stack } from './scene.mjs
 import { poll } from './stack.mjs';
 import * as wire from './wire.mjs';
 
+/** Ends a registration on its way. */
+class Enough extends Error {}
+
 export default {
   async 'a lock hides all, a wrong passphrase does not open it, the right one does; a reload does not lock'() {
     const [a, b] = await pair();
@@ -87,6 +90,13 @@ export default {
       const now = Date.now;
       Date.now = () => now() + 7 * 60000;
     });
+    await late.page.reload();
+    await late.register(async (name) => {
+      if (name !== 'create-passphrase') return;
+      await late.page.getByRole('button', { name: 'Create my account' }).click();
+      await late.page.getByText('clock is 7 minutes ahead').waitFor();
+      throw new Enough();
+    }).catch((e) => assert.ok(e instanceof Enough, e));
     await late.page.reload();
     await late.page.getByRole('button', { name: 'I have my words' }).click();
     await late.page.getByLabel('Your words').fill(a.words.join(' '));

@@ -157,4 +157,29 @@ export default {
     await b.page.getByText('2 messages are not on the server any more').waitFor();
     assert.deepEqual(await b.texts(), ['read by both', 'kept']);
   },
+
+  async 'a proxy that buffers is named, and messages come all the same'() {
+    const [a, b] = await pair(stack.nodes[1].url, stack.url);
+    await a.chatWith(b.name);
+    await a.say('flows');
+    await a.sent('flows');
+    await b.open(a.name);
+    await b.sees('flows');
+    stack.isBuffering = true;
+    stack.cut();
+    stack.heal();
+    const reason = () => b.page.locator('[data-reason]').first().getAttribute('data-reason');
+    await poll('it is named', async () => (await reason()) === 'proxy', 40000);
+    assert.match(await b.page.locator('[data-state]').first().getAttribute('title'), /buffering/);
+    await a.say('fetched');
+    await b.sees('fetched', b.page, 30000);
+    stack.isBuffering = false;
+    stack.cut();
+    stack.heal();
+    await b.live(b.page, 40000);
+    await a.say('flows again');
+    await b.sees('flows again');
+    await poll('it is forgotten', async () => (await reason()) === 'ok');
+    assert.deepEqual(await b.texts(), ['flows', 'fetched', 'flows again']);
+  },
 };

@@ -7,6 +7,7 @@ import { chownSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Transform } from 'node:stream';
 import { once } from 'node:events';
 
 const START_MS = 30000;
@@ -156,7 +157,22 @@ export class Stack {
       upstream.on('error', () => client.destroy());
       upstream.on('close', () => client.destroy());
       client.on('close', () => upstream.destroy());
-      client.pipe(upstream).pipe(client);
+      client.pipe(upstream).pipe(this.#buffering(client)).pipe(client);
+    });
+  }
+
+  /** While `isBuffering`, what an event stream brings is kept back until it ends, as some proxies do it. */
+  #buffering(client) {
+    let isStream = false;
+    client.on('data', (bytes) => (isStream ||= /^GET \/v1\/inbox\/[^ ]*\/stream/.test(bytes.toString('latin1'))));
+    const kept = [];
+    return new Transform({
+      transform: (bytes, _encoding, done) => {
+        if (!isStream || !this.isBuffering) return done(null, bytes);
+        kept.push(bytes);
+        done();
+      },
+      flush: (done) => done(null, Buffer.concat(kept)),
     });
   }
 
