@@ -182,6 +182,7 @@ static void a_stream_that_falls_behind_is_told_on_the_way(void **state) {
     memcpy(envelope, "{\"x\":\"", 6);
     memcpy(envelope + EACH - 2, "\"}", 3);
     node_open_narrow(a, &s, &r.stream);
+    assert_int_equal(node_expect_ready(&r.stream), 0);
     for (unsigned i = 1; i <= ROWS; i++)
         assert_int_equal(node_post(i % 2 ? a : b, "sleepy", NULL, envelope), i);
     free(envelope);
