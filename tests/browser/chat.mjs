@@ -120,7 +120,7 @@ export default {
     await a.page.getByRole('button', { name: 'Details', exact: true }).click();
     await a.page.getByLabel('Name of the group').fill('Sunday');
     await a.page.getByRole('button', { name: 'Rename' }).click();
-    await b.page.getByText('The group is now called “Sunday”').waitFor();
+    await b.page.locator('.note', { hasText: 'The group is now called “Sunday”' }).waitFor();
     await a.page.getByLabel('Add a person').fill(d.name);
     await a.page.getByRole('button', { name: 'Add', exact: true }).click();
     await d.open('Sunday');
@@ -136,7 +136,7 @@ export default {
     await d.page.getByRole('button', { name: 'Leave the group' }).click();
     await d.page.getByRole('button', { name: 'Leave the group' }).click();
     await d.page.getByText('You are not in this group any more.').waitFor();
-    await b.page.getByText(`@${d.name} left`).waitFor();
+    await b.page.locator('.note', { hasText: `@${d.name} left` }).waitFor();
     assert.equal(await c.bubble('without carol').count(), 0);
   },
 

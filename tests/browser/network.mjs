@@ -121,7 +121,14 @@ export default {
     await b.open(a.name);
     await b.say('answer');
     await a.sees('answer');
+    let asked;
+    b.page.on('request', (r) => {
+      if (r.url().includes('/stream')) asked = new URL(r.url()).searchParams.get('epoch');
+    });
+    const former = await wire.epochOf(b, stack.nodes[0].url);
     await stack.newEpoch();
+    const epoch = await wire.epochOf(b, stack.nodes[0].url);
+    assert.notEqual(epoch, former);
     await Promise.all([a.live(), b.live()]);
     await a.say('after');
     await b.sees('after');
@@ -135,6 +142,7 @@ export default {
     await b.live();
     await b.sees('after');
     assert.deepEqual(await b.texts(), ['before', 'answer', 'after']);
+    assert.equal(asked, epoch);
   },
 
   async 'rows that the server has dropped meanwhile are missed, and that is said'() {
@@ -154,7 +162,7 @@ export default {
     stack.heal();
     await b.live();
     await b.sees('kept');
-    await b.page.getByText('2 messages are not on the server any more').waitFor();
+    await b.page.locator('.note', { hasText: '2 messages are not on the server any more' }).waitFor();
     assert.deepEqual(await b.texts(), ['read by both', 'kept']);
   },
 

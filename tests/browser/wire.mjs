@@ -37,6 +37,10 @@ export async function rowsOf(person, url) {
   return (await new Api({ base: url }).poll(signer(person), 0, '', 500)).messages;
 }
 
+export async function epochOf(person, url) {
+  return (await new Api({ base: url }).poll(signer(person), 0, '', 1)).epoch;
+}
+
 /** What another device of the same person may do. */
 export async function drop(person, url, upTo) {
   await new Api({ base: url }).signed(signer(person), 'DELETE', `/v1/inbox/${person.name}?upto=${upTo}`);

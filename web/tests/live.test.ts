@@ -172,6 +172,24 @@ describe('the live stream', () => {
     await until('live', () => isLive(tab));
   });
 
+  it.each([
+    ['a row without a number', 'data: {"type":"chatmessage.new","created_at":"2026-01-01T00:00:00Z"}'],
+    ['a row with half a number', 'data: {"seq":3.5,"type":"chatmessage.new","created_at":"2026-01-01T00:00:00Z"}'],
+    ['a row of no time', 'data: {"seq":3,"type":"chatmessage.new","created_at":"2026-13-45T00:00:00Z"}'],
+    ['a row from a thing', 'data: {"seq":3,"type":"chatmessage.new","from":{},"created_at":"2026-01-01T00:00:00Z"}'],
+    ['no JSON', 'data: hello'],
+    ['a resync to nowhere', 'event: resync\ndata: {"reason":"trimmed","epoch":"e-alice","missed":1}'],
+  ])('breaks off at %s, and goes on from where it was', async (_what, text) => {
+    const s = server(2);
+    const tab = open(s);
+    await until('live', () => isLive(tab));
+    s.write('alice', text + '\n\n');
+    await until('broken off', () => tab.statuses.some((x) => x.state === 'reconnecting'));
+    s.put('alice', { type: 'chatmessage.new', envelope: {} });
+    await until('three', () => tab.rows.length === 3);
+    expect(tab.rows).toEqual([1, 2, 3]);
+  });
+
   it('polls as a safety net, names what holds the stream back, and sees when that is over', async () => {
     const s = server(1);
     const tab = open(s, undefined, { pollMs: 40, graceMs: 20 });

@@ -5,6 +5,7 @@
 import { isHandle } from './handle';
 import { type Identity, isPrimary } from './keys';
 import { authHeader, pollText, registration, requestText } from './signing';
+import { isTime } from './time';
 
 export interface HandleRecord {
   handle: string;
@@ -22,6 +23,16 @@ export interface Row {
   envelope?: unknown;
   data?: unknown;
   created_at: string;
+}
+
+/** Throws for what is no row: nothing that is kept may be what no screen can show. */
+export function asRow(value: unknown): Row {
+  const r = value as Partial<Row> | null;
+  const isText = (x: unknown) => x === undefined || typeof x === 'string';
+  const isGood = typeof r === 'object' && r !== null && Number.isSafeInteger(r.seq) && r.seq! > 0 && typeof r.type === 'string' &&
+    isText(r.id) && isText(r.from) && isText(r.conversation) && isTime(r.created_at);
+  if (!isGood) throw new Error('not a row');
+  return r as Row;
 }
 
 export interface Page {
@@ -176,7 +187,8 @@ export class Api {
     const auth = authHeader(who.identity, pollText(who.handle, since, ts), ts);
     const target = `/v1/inbox/${who.handle}?since=${since}&limit=${limit}` +
       (epoch ? `&epoch=${encodeURIComponent(epoch)}` : '');
-    return (await this.request<Page>('GET', target, { headers: { 'X-KEZ-Auth': auth } })).body;
+    const { body } = await this.request<Page>('GET', target, { headers: { 'X-KEZ-Auth': auth } });
+    return { ...body, messages: body.messages.map(asRow) };
   }
 
   /** `envelope` is its JSON text, so that a retry sends the same one. */

@@ -82,8 +82,3 @@ export function ulid(nowMs: number): string {
   for (const b of randomBytes(16)) chance += crockford[b % 32];
   return time + chance;
 }
-
-/** Whether two byte strings are the same; for public ones. */
-export function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((x, i) => x === b[i]);
-}

@@ -7,6 +7,7 @@ import { base64url, type Bytes, fromBase64url, fromUtf8, hex, randomBytes, utf8 
 import * as hpke from './hpke';
 import { jcs } from './jcs';
 import { type Identity, isPrimary, sealKeyOf, sign, verify } from './keys';
+import { isTime } from './time';
 
 const CONTENT_LABEL = utf8('kez-envelope-v1');
 const SLOT_LABEL = utf8('kez-envelope-v1 key');
@@ -117,13 +118,12 @@ function contentOf(parts: Parts, identity: Identity, likely: number): Bytes | un
 
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 const HASH = /^[0-9a-f]{64}$/;
-const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z$/;
 
 function isMessage(value: unknown): value is Message {
   const m = value as Partial<Message> | null;
   if (typeof m !== 'object' || m === null || m.type !== 'kez.chat.message' || m.version !== 1) return false;
   if (typeof m.id !== 'string' || !ID.test(m.id) || !isPrimary(m.sender)) return false;
-  if (typeof m.sent_at !== 'string' || !TIME.test(m.sent_at) || Number.isNaN(Date.parse(m.sent_at))) return false;
+  if (!isTime(m.sent_at)) return false;
   if (m.prev !== null && (typeof m.prev !== 'string' || !HASH.test(m.prev))) return false;
   if (m.conversation !== undefined && typeof m.conversation !== 'string') return false;
   if (typeof m.body !== 'object' || m.body === null || typeof m.body.type !== 'string') return false;

@@ -9,7 +9,7 @@
 // store that the leading tab writes to.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
-import type { Api, Row, Signer } from '../api';
+import { type Api, asRow, type Row, type Signer } from '../api';
 import type { StreamEvent } from '../sse';
 import { Connection, type End } from './connection';
 import type { Cursor, Handlers, Reason, Status } from './types';
@@ -258,7 +258,7 @@ class SharedStream implements Live {
 
   async #take(event: StreamEvent): Promise<void> {
     if (event.name === 'message') {
-      if (await this.#takeRow(JSON.parse(event.data) as Row)) this.#noteFlow();
+      if (await this.#takeRow(asRow(JSON.parse(event.data)))) this.#noteFlow();
     } else if (event.name === 'ready') await this.#takeReady(JSON.parse(event.data) as { seq: number; epoch: string });
     else if (event.name === 'resync') await this.#takeResync(JSON.parse(event.data) as ResyncFrame);
     else if (event.name === 'drain') this.#drainMs = (JSON.parse(event.data) as { retry_ms: number }).retry_ms;
@@ -291,6 +291,7 @@ class SharedStream implements Live {
   }
 
   async #takeReady(frame: { seq: number; epoch: string }): Promise<void> {
+    if (typeof frame.epoch !== 'string') throw new Error('not a frame');
     if (this.#cursor.epoch !== frame.epoch) this.#cursor = { ...this.#cursor, epoch: frame.epoch };
     await this.#o.onReady?.(this.#cursor);
     this.#failures = 0;
@@ -298,6 +299,7 @@ class SharedStream implements Live {
   }
 
   async #takeResync(frame: ResyncFrame): Promise<void> {
+    if (!Number.isSafeInteger(frame.seq) || frame.seq < 0 || typeof frame.epoch !== 'string') throw new Error('not a frame');
     this.#cursor = { seq: frame.seq, epoch: frame.epoch };
     await this.#o.onResync?.({ reason: frame.reason, missed: frame.missed, cursor: this.#cursor });
   }

@@ -7,6 +7,7 @@ import { hex, utf8 } from '../bytes';
 import { isHandle } from '../handle';
 import { likelySlot, type Message, openEnvelope } from '../envelope';
 import { type Identity, isPrimary } from '../keys';
+import { isTime } from '../time';
 import type { Model } from './model';
 import { type Change, type Contact, type Doubt, type Item, type MessageItem, type Place, UNKNOWN_THREAD } from './types';
 
@@ -160,7 +161,7 @@ function replayChanges(row: Row, place: Place, thread: string, hash: string): Ch
 export function isConversation(value: unknown): value is Conversation {
   const c = value as Partial<Conversation> | null;
   return typeof c === 'object' && c !== null && typeof c.sid === 'string' && typeof c.title === 'string' &&
-    typeof c.creator === 'string' && typeof c.version === 'number' && typeof c.created_at === 'string' &&
+    isHandle(c.creator) && Number.isSafeInteger(c.version) && isTime(c.created_at) && isTime(c.updated_at) &&
     Array.isArray(c.participants) &&
     c.participants.every((p) => isHandle(p?.handle) && isPrimary(p.primary));
 }
