@@ -80,27 +80,30 @@ static struct asker *start_small(void) {
     return keeper;
 }
 
-/* Each of LARGE inboxes has two rows, the older of which must go, each of as many conversations two
- * letters that nobody needs, and as many ids are to be remembered. */
+/* Each of LARGE inboxes has two rows, the older of which must go; each of as many conversations
+ * three letters, one of which is needed; and as many ids are to be remembered. */
 static void make_large(void) {
     char sql[2000];
     (void)snprintf(
         sql, sizeof sql,
         "INSERT INTO kez.account (handle, primary_key, registered_at)"
         " SELECT 'grown' || n, sha256(n::text::bytea), now() FROM generate_series(1, %d) AS n;"
-        "INSERT INTO kez.inbox_row (inbox, seq, created_at, type, sender, id, envelope)"
-        " SELECT inbox, n, now() - (2 - n) * interval '2 days', 0, '', n::text, '{}'"
-        " FROM kez.account, generate_series(1, 2) AS n WHERE handle LIKE 'grown%%';"
-        "INSERT INTO kez.kept_id SELECT inbox, 'x', 'x', 1, now(), 'x' FROM kez.account;"
-        "INSERT INTO kez.letter (created_at, type, conversation, sender, id, body)"
-        " SELECT now() - interval '2 days', 0, 'Z' || inbox, 'x', n::text, '{}'"
-        " FROM kez.account, generate_series(1, 2) AS n;"
-        "INSERT INTO kez.conversation SELECT 'Z' || inbox, inbox, 1, now(), now(), 1, 'x', ''"
-        " FROM kez.account;"
         "INSERT INTO kez.inbox (id, head) SELECT inbox, 2 FROM kez.account"
         " WHERE handle LIKE 'grown%%';"
+        "INSERT INTO kez.letter (created_at, type, conversation, sender, id, body)"
+        " SELECT now() - interval '2 days', 0, 'Z' || inbox, 'x', n::text, '{}'"
+        " FROM kez.account, generate_series(1, 3) AS n ORDER BY n;"
+        "INSERT INTO kez.inbox_row (inbox, seq, created_at, type, sender, id, envelope)"
+        " SELECT inbox, 1, now() - interval '2 days', 0, '', 'x', '{}'"
+        " FROM kez.account WHERE handle LIKE 'grown%%';"
+        "INSERT INTO kez.inbox_row (inbox, seq, created_at, letter, type, sender)"
+        " SELECT substr(conversation, 2)::bigint, 2, now(), number, 0, '' FROM kez.letter"
+        " WHERE id = '3' AND substr(conversation, 2)::bigint > %d;"
+        "INSERT INTO kez.kept_id SELECT inbox, 'x', 'x', 1, now(), 'x' FROM kez.account;"
+        "INSERT INTO kez.conversation SELECT 'Z' || inbox, inbox, 1, now(), now(), 1, 'x', ''"
+        " FROM kez.account;"
         "INSERT INTO kez.participant SELECT 'Z' || inbox, inbox, 1, 'x' FROM kez.account",
-        LARGE);
+        LARGE, SMALL); /* inboxes are numbered from 1 */
     exec(sql);
 }
 
@@ -129,7 +132,7 @@ static void plans_made_for_small_tables_are_right_for_large_ones(void **state) {
     await_passes(2);
     asker_stop(keeper);
     assert_int_equal(atomic_load(&stats.retention_rows_dropped), rows + LARGE);
-    assert_int_equal(atomic_load(&stats.retention_letters_dropped), letters + LARGE + SMALL);
+    assert_int_equal(atomic_load(&stats.retention_letters_dropped), letters + 2 * (LARGE + SMALL));
     char *whole = postgres_log(pg), *log = whole + old;
     static const char *const said[] = {"inbox_row_pkey", "inbox_row_letter", "letter_latest",
                                        "kept_id_age",    "inbox_pkey",       "participant_pkey",
