@@ -232,7 +232,8 @@ static struct http_server *make(const struct http_config *config, struct flow *f
     if (config->max_connections_address)
         s->by_address = tally_new(UINT32_MAX, config->max_connections_address);
     if (config->max_bytes_address)
-        s->bytes_by_address = tally_new(UINT32_MAX, config->max_bytes_address / BYTES_PER_KIB);
+        s->bytes_by_address =
+            tally_new(UINT32_MAX, (config->max_bytes_address - 1) / BYTES_PER_KIB + 1);
     if (buf_rc(&s->refusal) == RC_OK && (s->by_address || !config->max_connections_address) &&
         (s->bytes_by_address || !config->max_bytes_address))
         return s;
