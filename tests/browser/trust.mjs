@@ -29,6 +29,9 @@ export default {
     for (const text of wire.hostileTexts) await wire.say(stack.nodes[1].url, b, a, { type: 'text', text });
     await wire.say(stack.nodes[1].url, b, a, { type: 'dance', steps: 3 });
     await a.sees('after all that');
+    await wire.say(stack.nodes[1].url, b, a, { type: 'text', text: 'held back' }, { sent_at: '2026-01-02T03:04:05.000Z' });
+    await a.bubble('held back').getByText('by the sender’s clock').waitFor();
+    assert.equal(await a.bubble('after all that').getByText('by the sender’s clock').count(), 0);
     await a.page.locator('.bubble', { hasText: 'A message of a newer kind' }).waitFor();
     assert.equal(await a.page.locator('.bubble img, .bubble script').count(), 0);
     assert.notEqual(await a.page.title(), 'owned');
@@ -59,6 +62,10 @@ export default {
     await warning.waitFor();
     assert.equal(await a.page.locator('#composer').count(), 0);
     await shoot('desktop-light')('key-changed-new', a.page);
+    const size = a.page.viewportSize();
+    await a.page.setViewportSize({ width: 390, height: 844 });
+    await shoot('phone-light')('key-changed-new', a.page);
+    await a.page.setViewportSize(size);
     await isAccessible(a.page, 'the chat of the new key');
     await warning.getByRole('button', { name: 'Compare' }).click();
     const numbers = async (p) => (await p.page.locator('.numbers').innerText()).replace(/\s+/g, ' ');

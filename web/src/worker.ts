@@ -80,10 +80,11 @@ async function file(request: Request): Promise<Response> {
 
 /** The page, from the network if there is one with a server at its end. */
 async function page(request: Request): Promise<Response> {
+  const fetched = fetch(request).catch(() => undefined);
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, PAGE_MS));
-  const answer = await Promise.race([fetch(request).catch(() => undefined), late]);
+  const answer = await Promise.race([fetched, late]);
   if (answer && answer.status < 500) return answer;
-  return (await kept('/')) ?? answer ?? Response.error();
+  return (await kept('/')) ?? (await fetched) ?? Response.error();
 }
 
 /** As the server does it: what has a dot in its last part is a file of its own. */
