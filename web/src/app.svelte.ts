@@ -8,7 +8,7 @@ import { type Bytes, randomBytes } from './lib/bytes';
 import { identityFromSeed } from './lib/keys';
 import { loadPreferences, type Preferences, savePreferences } from './lib/preferences';
 import { Database, StorageError } from './lib/store/db';
-import { ITERATIONS, openVault, sealVault, type Secrets, type Vault } from './lib/store/vault';
+import { ITERATIONS, openVault, sealVault, type Secrets, type Vault, type VaultOwner } from './lib/store/vault';
 import { Tabs } from './lib/tabs';
 import { Session } from './session.svelte';
 import { t } from './texts';
@@ -170,19 +170,20 @@ class App {
 
   /** A new account. Whoever is interrupted after the registration comes back with the words. */
   async create(handle: string, entropy: Bytes, seed: Bytes, passphrase: string): Promise<void> {
-    const record = await this.api.register(identityFromSeed(seed), handle, await this.learnServer());
-    await this.#settle(record, entropy, seed, passphrase);
+    const server = await this.learnServer();
+    const identity = identityFromSeed(seed);
+    await this.api.register(identity, handle, server);
+    await this.#settle({ handle, server, primary: identity.primary }, entropy, seed, passphrase);
   }
 
   /** An account that the server knows already. */
-  async restore(record: HandleRecord, entropy: Bytes, seed: Bytes, passphrase: string): Promise<void> {
-    await this.#settle(record, entropy, seed, passphrase);
+  async restore({ handle, primary }: HandleRecord, entropy: Bytes, seed: Bytes, passphrase: string): Promise<void> {
+    await this.#settle({ handle, server: await this.learnServer(), primary }, entropy, seed, passphrase);
   }
 
-  async #settle(record: HandleRecord, entropy: Bytes, seed: Bytes, passphrase: string): Promise<void> {
+  async #settle(owner: VaultOwner, entropy: Bytes, seed: Bytes, passphrase: string): Promise<void> {
     const secrets: Secrets = { seed, entropy, dataKey: randomBytes(32) };
-    const { handle, server, primary } = record;
-    const vault = await sealVault({ handle, server, primary }, secrets, passphrase);
+    const vault = await sealVault(owner, secrets, passphrase);
     await this.#database!.erase();
     await this.#database!.saveVault(vault);
     this.vault = vault;
