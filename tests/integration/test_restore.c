@@ -394,7 +394,9 @@ static void an_inbox_that_was_lost_is_never_anothers(void **state) {
     static struct sse_reader streams[GHOSTS];
     static struct signer ghosts[GHOSTS];
     char name[32];
-    /* Nobody looks by himself. */
+    /* Nobody looks by himself, nor goes on looking because the store was down. */
+    add_flag("--look-again-first", "60000");
+    add_flag("--look-again-second", "60000");
     add_flag("--sweep-up", "600000");
     add_flag("--directory-age", "600000");
     start_standby();
