@@ -158,14 +158,18 @@ static enum rc check_schema(struct link *l, bool is_there, const char **why) {
 
 /* The history that is lost may have given inboxes to handles that it took with it, and nodes may
  * hold them still, with streams open: such a number must not become another's. */
-static enum rc pass_over_inboxes(struct link *l) {
+static enum rc pass_over_inboxes(struct link *l, const struct server *now, bool renew) {
+    const char *const params[] = {now->system_identifier, now->timeline, now->database_oid,
+                                  renew ? "t" : "f"};
     PGresult *r;
     enum rc rc = ask(l,
                      "SELECT coalesce(bool_and(CASE WHEN has_sequence_privilege(q, 'UPDATE')"
                      "  THEN setval(q, nextval(q) + " INBOXES_PASSED_OVER ") > 0 ELSE false END),"
-                     "  true) FROM kez.store"
-                     " CROSS JOIN pg_get_serial_sequence('kez.account', 'inbox') AS q",
-                     0, NULL, &r);
+                     "  true) FROM kez.store AS s"
+                     " CROSS JOIN pg_get_serial_sequence('kez.account', 'inbox') AS q"
+                     " WHERE (s.system_identifier, s.timeline, s.database_oid) <> ($1, $2, $3)"
+                     "  OR $4::boolean",
+                     4, params, &r);
     if (rc != RC_OK)
         return rc;
     if (!is_true(r, 0))
@@ -182,7 +186,7 @@ static enum rc note_server(struct link *l, const struct server *now, bool keep_t
     const char *const params[] = {now->system_identifier, now->timeline, now->database_oid,
                                   keep_timeline ? "t" : "f", renew ? "t" : "f"};
     PGresult *r;
-    enum rc rc = pass_over_inboxes(l);
+    enum rc rc = pass_over_inboxes(l, now, renew);
     if (rc != RC_OK)
         return rc;
     rc = ask(l,

@@ -36,6 +36,7 @@ static int teardown(void **state) {
 /* The inbox of user `number`, made by a store that starts now. */
 static uint64_t next_inbox(const char *url, unsigned number) {
     struct store_config config = asker_config(url);
+    config.writers = 1; /* beside one reader: when it is up, no other connection is being made */
     struct asker *a = asker_start_with(&config);
     asker_wait_up(a, true, UP_MS);
     uint64_t inbox = asker_user(a, number).inbox;
