@@ -70,8 +70,8 @@ MUST_CHECK enum rc store_start(const struct store_config *config, const struct s
 void store_stop(struct store *s);
 /* True while a writer and a reader have a working connection. */
 bool store_is_up(const struct store *s);
-/* Holds from the next step of a pass on. If none were to be made at the start, there will be none.
- * Threads: any. */
+/* Holds from the next step of a pass on; period_s > 0. If no pass was to be made at the start, none
+ * will be. Threads: any. */
 void store_set_retention(struct store *s, const struct store_retention *retention);
 
 /* One connection, no workers: checks that the database answers and is not too new, applies the

@@ -11,6 +11,7 @@
  * connection at most, less where the machine is busy, and posts go on between.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <assert.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -183,6 +184,7 @@ static void *work(void *arg) {
 /* ---- start and stop ---- */
 
 void store_set_retention(struct store *s, const struct store_retention *by) {
+    assert(by->period_s > 0);
     if (!s->keeper)
         return;
     atomic_store(&s->keeper->days, by->days);
