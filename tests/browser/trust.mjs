@@ -33,7 +33,14 @@ export default {
     await a.bubble('held back').getByText('by the sender’s clock').waitFor();
     assert.equal(await a.bubble('after all that').getByText('by the sender’s clock').count(), 0);
     await a.page.locator('.bubble', { hasText: 'A message of a newer kind' }).waitFor();
-    assert.equal(await a.page.locator('.bubble img, .bubble script').count(), 0);
+    for (const [text, shown] of [['\n'.repeat(1e6) + 'after a million lines', 'after a million lines'], ['V'.repeat(1e6), 'VVVVV'], ['<b>'.repeat(3e5), '<b><b>']]) {
+      await wire.inject(a, b, text);
+      await a.sees(shown);
+      assert.ok((await a.page.locator('.bubble').last().evaluate((el) => el.clientHeight)) < 4000);
+    }
+    assert.equal(await a.page.locator('.bubble img, .bubble script, .bubble b').count(), 0);
+    const links = await a.page.locator('.bubble a').evaluateAll((all) => all.map((el) => [el.protocol, el.rel, [...el.attributes].some((x) => x.name.startsWith('on'))].join()));
+    assert.ok(links.every((l) => l === 'https:,noopener noreferrer nofollow,false'), String(links));
     assert.notEqual(await a.page.title(), 'owned');
     assert.equal(await a.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
     await shoot('desktop-light')('hostile', a.page);

@@ -70,22 +70,33 @@ export async function group(url, from, others, title) {
   await new Api({ base: url }).createConversation(signer(from), ulid(Date.now()), title, others.map((p) => p.name));
 }
 
-/** Shows messages to a page as another tab of it would. */
-export async function fill(person, count) {
-  const { primary } = identityOf(person);
-  await person.page.evaluate(({ primary, handle, count }) => {
-    const channel = new BroadcastChannel(`kez-chat-model:localhost:${handle}`);
-    const words = 'calm quick letters over water and stone until evening comes with rain on tin roofs somewhere'.split(' ');
-    const changes = [];
-    for (let i = 0; i < count; i++) {
-      const at = new Date(Date.UTC(2024, 0, 1) + i * 1200000).toISOString();
-      const text = `${i}: ` + Array.from({ length: 3 + ((i * 7919) % 40) }, (_, j) => words[(i * 31 + j * 17) % words.length]).join(' ');
-      changes.push({ kind: 'item', id: `fill${i}`, value: {
-        kind: 'message', key: `fill${i}`, thread: primary, place: { era: 0, seq: 10 + i }, at, id: `fill${i}`,
-        sender: i % 3 ? primary : 'ed25519:' + '0'.repeat(64), text, sentAt: at, send: 'sent',
-      } });
-    }
+/** Shows a text to a page as another tab of it would: larger than a server takes. */
+export async function inject(person, from, text) {
+  const [me, sender] = [identityOf(person).primary, identityOf(from).primary];
+  await show(person, [{
+    kind: 'message', key: 'injected', thread: sender, place: { era: 0, seq: 1e6 }, at: new Date().toISOString(), id: 'injected', sender, text,
+    sentAt: new Date().toISOString(), hash: `injected by ${me}`,
+  }]);
+}
+
+function show(person, items) {
+  return person.page.evaluate(([name, changes]) => {
+    const channel = new BroadcastChannel(name);
     channel.postMessage(changes);
     channel.close();
-  }, { primary, handle: person.name, count });
+  }, [`kez-chat-model:localhost:${person.name}`, items.map((value) => ({ kind: 'item', id: value.key, value }))]);
+}
+
+/** Many messages of some years, likewise. */
+export async function fill(person, count) {
+  const { primary } = identityOf(person);
+  const words = 'calm quick letters over water and stone until evening comes with rain on tin roofs somewhere'.split(' ');
+  await show(person, Array.from({ length: count }, (_, i) => {
+    const at = new Date(Date.UTC(2024, 0, 1) + i * 1200000).toISOString();
+    const text = `${i}: ` + Array.from({ length: 3 + ((i * 7919) % 40) }, (_, j) => words[(i * 31 + j * 17) % words.length]).join(' ');
+    return {
+      kind: 'message', key: `fill${i}`, thread: primary, place: { era: 0, seq: 10 + i }, at, id: `fill${i}`,
+      sender: i % 3 ? primary : 'ed25519:' + '0'.repeat(64), text, sentAt: at, send: 'sent',
+    };
+  }));
 }
