@@ -192,7 +192,7 @@ static void one_that_takes_nothing_is_closed_and_the_metrics_say_why(void **stat
     struct signer s = fresh("closed"), other = fresh("silent");
     struct sse_reader stalled, brisk, silent;
     struct buf envelope;
-    make_envelope(&envelope, 200 * KIB);
+    make_envelope(&envelope, 40 * KIB); /* what a socket takes for a client that is busy posting */
     node_open_narrow(strict, &s, &stalled);
     node_open(strict, &s, "", &brisk);
     node_open(strict, &other, "", &silent); /* has nothing to take */
