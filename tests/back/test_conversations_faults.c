@@ -222,9 +222,9 @@ static void a_change_whose_commit_was_not_answered_is_settled(void **state) {
     } while (is_answered(&c.job));
     hall_exec(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
-    assert_int_equal(asker_wait(&c.job), RC_OK);
     hall_exec("ALTER SYSTEM RESET synchronous_standby_names");
     hall_exec("SELECT pg_reload_conf()");
+    assert_int_equal(asker_wait(&c.job), RC_OK);
     char *shown = talker_show(hall.asker, &u[0], number);
     assert_string_equal(shown, buf_cstr(&c.json));
     assert_int_equal(asker_rows_told(hall.asker), told + 2);
