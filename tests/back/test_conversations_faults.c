@@ -26,19 +26,9 @@ static int setup(void **state) {
     return 0;
 }
 
-static bool is_true(void *arg) {
-    char *got = postgres_value(hall.pg, "faults", arg);
-    bool yes = strcmp(got, "t") == 0;
-    free(got);
-    return yes;
-}
+static bool is_true(const char *sql) { return postgres_says(hall.pg, "faults", sql); }
 
-static void wait_for(const char *sql) {
-    char text[512];
-    (void)snprintf(text, sizeof text, "%s", sql);
-    if (!proc_poll(is_true, text, SOON_MS))
-        fail_msg("never true: %s", sql);
-}
+static void wait_for(const char *sql) { postgres_await(hall.pg, "faults", sql); }
 
 /* ---- outcomes that must be settled ---- */
 

@@ -50,9 +50,7 @@ static void exec_for(const char *sql, uint64_t inbox) {
 }
 
 static void assert_sql(const char *sql, const char *want) {
-    char *got = postgres_value(pg, "store", sql);
-    assert_string_equal(got, want);
-    free(got);
+    postgres_expect(pg, "store", sql, want);
 }
 
 /* ---- users ---- */

@@ -20,7 +20,6 @@
 #include <cmocka.h>
 
 #include "back/pool_link.h"
-#include "support/proc.h"
 #include "support/relay.h"
 #include "support/talker.h"
 
@@ -42,19 +41,9 @@ static uint64_t number_of(const char *sql) {
     return number;
 }
 
-static bool is_true(void *arg) {
-    char *got = postgres_value(pg, "crash", arg);
-    bool yes = strcmp(got, "t") == 0;
-    free(got);
-    return yes;
-}
+static bool is_true(const char *sql) { return postgres_says(pg, "crash", sql); }
 
-static void wait_for(const char *sql) {
-    char text[512];
-    (void)snprintf(text, sizeof text, "%s", sql);
-    if (!proc_poll(is_true, text, SOON_MS))
-        fail_msg("never true: %s", sql);
-}
+static void wait_for(const char *sql) { postgres_await(pg, "crash", sql); }
 
 static void start_askers(void) {
     char text[128];
@@ -138,7 +127,7 @@ static void a_number_that_was_lost_is_given_again_and_is_said_to_be_committed(vo
     assert_int_equal(number_of("SELECT pg_current_xact_id()"), lost);
     (void)snprintf(sql, sizeof sql, "SELECT pg_xact_status('%ju') = 'committed'", (uintmax_t)lost);
     assert_true(is_true(sql));
-    assert_true(is_true((char[]){"SELECT count(*) = 0 FROM fact"}));
+    assert_true(is_true("SELECT count(*) = 0 FROM fact"));
 }
 
 /* ---- the store ---- */

@@ -60,10 +60,7 @@ static const char *print(const char *form, ...) {
 static void exec(const char *sql) { postgres_exec(pg, "keep", sql); }
 
 static void assert_sql(const char *sql, const char *want) {
-    char *got = postgres_value(pg, "keep", sql);
-    if (strcmp(got, want) != 0)
-        fail_msg("%s: %s, not %s", sql, got, want);
-    free(got);
+    postgres_expect(pg, "keep", sql, want);
 }
 
 /* Whatever was dropped: rows are dense from `first` to `head`, and each has what it needs. */

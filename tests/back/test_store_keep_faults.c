@@ -50,25 +50,10 @@ static int empty(void **state) {
 static char *value(const char *sql) { return postgres_value(pg, "keep", sql); }
 
 static void assert_sql(const char *sql, const char *want) {
-    char *got = value(sql);
-    if (strcmp(got, want) != 0)
-        fail_msg("%s: %s, not %s", sql, got, want);
-    free(got);
+    postgres_expect(pg, "keep", sql, want);
 }
 
-static bool is_true(void *sql) {
-    char *got = value(sql);
-    bool yes = strcmp(got, "t") == 0;
-    free(got);
-    return yes;
-}
-
-static void wait_for(const char *wish) {
-    char sql[SQL_BYTES];
-    (void)snprintf(sql, sizeof sql, "%s", wish);
-    if (!proc_poll(is_true, sql, SOON_MS))
-        fail_msg("never true: %s", sql);
-}
+static void wait_for(const char *sql) { postgres_await(pg, "keep", sql); }
 
 /* A store whose sessions all have this name. */
 static struct asker *start_keeper(const char *name, uint32_t rows) {

@@ -25,12 +25,7 @@ static struct asker *asker;
 
 static void exec(const char *sql) { postgres_exec(pg, "standby", sql); }
 
-static bool is_true(void *arg) {
-    char *got = postgres_value(pg, "standby", arg);
-    bool yes = strcmp(got, "t") == 0;
-    free(got);
-    return yes;
-}
+static bool is_true(const char *sql) { return postgres_says(pg, "standby", sql); }
 
 static int setup(void **state) {
     (void)state;

@@ -248,31 +248,10 @@ static void start_with(struct reloading *r, const char *more, const char *const 
         &(struct node_setup){.program = site.program, .config = r->path, .flags = flags});
 }
 
-struct line {
-    struct node *node;
-    const char *text;
-    unsigned times;
-};
-
-static bool is_in_log(void *arg) {
-    const struct line *l = arg;
-    char *log = node_log(l->node);
-    unsigned n = 0;
-    for (const char *at = log; (at = strstr(at, l->text)) != NULL; at++)
-        n++;
-    free(log);
-    return n >= l->times;
-}
-
-static void expect_line(struct node *n, const char *text, unsigned times) {
-    if (!proc_poll(is_in_log, &(struct line){n, text, times}, EVENT_MS))
-        fail_msg("the log does not say \"%s\" %u times", text, times);
-}
-
 static void hang_up(const struct reloading *r, const char *more, unsigned times) {
     write_settings(r, more);
     node_signal(r->node, SIGHUP);
-    expect_line(r->node, "node has read its settings again", times);
+    node_expect_log(r->node, "node has read its settings again", times);
 }
 
 /* The status of one post, unsigned or signed by `s`. */
@@ -339,17 +318,17 @@ static void what_is_wrong_or_set_nearer_changes_nothing(void **state) {
     start_with(&r, "drain-time = 7\n", flags);
     (void)fresh(r.node, "reloaded");
     hang_up(&r, "require-signed-posts = yes\nkeep-alive = 7000\nstore-batch = 7\n", 1);
-    expect_line(r.node, "keeps some settings until it is restarted settings=store-batch,keep-alive",
-                1);
+    node_expect_log(r.node,
+                    "keeps some settings until it is restarted settings=store-batch,keep-alive", 1);
     assert_int_equal(post_status(r.node, NULL, "w1"), 201); /* the flag wins, as at the start */
 
     write_settings(&r, "drain-time = nonsense\n");
     node_signal(r.node, SIGHUP);
-    expect_line(r.node, "node keeps its settings: ", 1);
-    expect_line(r.node, "kez.conf, line 4: drain-time", 1);
+    node_expect_log(r.node, "node keeps its settings: ", 1);
+    node_expect_log(r.node, "kez.conf, line 4: drain-time", 1);
     assert_int_equal(unlink(r.path), 0);
     node_signal(r.node, SIGHUP);
-    expect_line(r.node, "node keeps its settings: ", 2);
+    node_expect_log(r.node, "node keeps its settings: ", 2);
     assert_int_equal(post_status(r.node, NULL, "w2"), 201);
     assert_int_equal(admin_status(r.node, "/readyz"), 200);
     node_stop(r.node);

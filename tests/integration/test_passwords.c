@@ -94,27 +94,6 @@ static void say_secrets_to_socket(const char *path, const struct signer *alice, 
     buf_done(&value);
 }
 
-struct line {
-    struct node *node;
-    const char *text;
-    size_t times;
-};
-
-static bool is_in_log(void *arg) {
-    const struct line *l = arg;
-    char *log = node_log(l->node);
-    size_t n = 0;
-    for (const char *at = log; (at = strstr(at, l->text)) != NULL; at++)
-        n++;
-    free(log);
-    return n >= l->times;
-}
-
-static void expect_line(struct node *n, const char *text, size_t times) {
-    if (!proc_poll(is_in_log, &(struct line){n, text, times}, EVENT_MS))
-        fail_msg("the log does not say \"%s\" %zu times", text, times);
-}
-
 static char config_path[300], socket_path[108];
 
 /* Settings with passwords in all that can have one, and more lines. Those come instead of what they
@@ -158,15 +137,15 @@ static void settings_with_passwords_are_never_logged(void **state) {
     write_settings("");
     struct node *n =
         node_start(&(struct node_setup){.program = site.program, .config = config_path});
-    expect_line(n, "bus connected", 1);
+    node_expect_log(n, "bus connected", 1);
     signer_init(&gwen, "gwen");
     register_with_token(n, &gwen);
     say_secrets_to_socket(socket_path, &gwen, sig);
     hang_up(n, "require-signed-posts = yes\n");
-    expect_line(n, "node has read its settings again", 1);
+    node_expect_log(n, "node has read its settings again", 1);
     for (size_t i = 0; i < COUNT(wrong); i++) {
         hang_up(n, wrong[i]);
-        expect_line(n, "node keeps its settings", i + 1);
+        node_expect_log(n, "node keeps its settings", (unsigned)i + 1);
     }
     postgres_halt(site.pg, "immediate");
     assert_true(node_gets_ready(n, false));

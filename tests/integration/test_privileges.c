@@ -122,27 +122,6 @@ static bool find_low_port(uint16_t *port) {
     return false;
 }
 
-struct line {
-    struct node *node;
-    const char *text;
-    unsigned times;
-};
-
-static bool is_in_log(void *arg) {
-    const struct line *l = arg;
-    char *log = node_log(l->node);
-    unsigned n = 0;
-    for (const char *at = log; (at = strstr(at, l->text)) != NULL; at++)
-        n++;
-    free(log);
-    return n >= l->times;
-}
-
-static void expect_line(struct node *n, const char *text, unsigned times) {
-    if (!proc_poll(is_in_log, &(struct line){n, text, times}, EVENT_MS))
-        fail_msg("the log does not say \"%s\" %u times", text, times);
-}
-
 static void end(struct node *n) {
     node_signal(n, SIGTERM);
     int status = node_wait(n, END_MS);
@@ -173,10 +152,10 @@ static void settings_and_socket_are_still_its_own(void **state) {
     assert_int_equal(st.st_mode & 07777, 0660);
     write_settings("require-signed-posts = yes\n");
     node_signal(n, SIGHUP);
-    expect_line(n, "node has read its settings again", 1);
+    node_expect_log(n, "node has read its settings again", 1);
     write_settings("");
     node_signal(n, SIGHUP);
-    expect_line(n, "node has read its settings again", 2);
+    node_expect_log(n, "node has read its settings again", 2);
     /* One that died leaves its socket behind; the next takes its place. */
     node_kill(n);
     assert_int_equal(lstat(socket_path, &st), 0);
@@ -208,7 +187,7 @@ static void low_ports_are_had_by_who_may(void **state) {
     int status = node_wait(n, END_MS);
     assert_true(WIFEXITED(status));
     assert_int_not_equal(WEXITSTATUS(status), 0);
-    expect_line(n, "Permission denied", 1);
+    node_expect_log(n, "Permission denied", 1);
     node_stop(n);
 }
 

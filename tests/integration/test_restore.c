@@ -68,7 +68,7 @@ static void a_promotion_is_told_and_nobody_keeps_what_was_lost(void **state) {
         rewind_expect_new_epoch(past.b, &users[i], &held[i]);
     }
     assert_string_not_equal(after[0].epoch, after[1].epoch);
-    assert_true(rewind_is_true((char[]){"SELECT timeline = '00000002' FROM kez.store"}));
+    assert_true(rewind_is_true("SELECT timeline = '00000002' FROM kez.store"));
 }
 
 static void a_synchronous_standby_keeps_every_row_and_the_epoch(void **state) {
@@ -117,9 +117,8 @@ static void a_synchronous_standby_keeps_every_row_and_the_epoch(void **state) {
         }
     }
     assert_true(heads >= acked && heads <= acked + POSTERS);
-    assert_true(
-        rewind_is_true((char[]){"SELECT count(*) = count(DISTINCT id) FROM kez.inbox_row"}));
-    assert_true(rewind_is_true((char[]){"SELECT timeline = '00000002' FROM kez.store"}));
+    assert_true(rewind_is_true("SELECT count(*) = count(DISTINCT id) FROM kez.inbox_row"));
+    assert_true(rewind_is_true("SELECT timeline = '00000002' FROM kez.store"));
 }
 
 /* What came after the standby was cut off is lost, the numbers of inboxes too. Whoever registers

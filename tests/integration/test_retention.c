@@ -47,19 +47,7 @@ static struct signer fresh(const char *handle) {
     return s;
 }
 
-static bool is_true(void *sql) {
-    char *got = postgres_value(site.pg, "chat", sql);
-    bool yes = strcmp(got, "t") == 0;
-    free(got);
-    return yes;
-}
-
-static void wait_for(const char *wish) {
-    char sql[TEXT_MAX];
-    (void)snprintf(sql, sizeof sql, "%s", wish);
-    if (!proc_poll(is_true, sql, SOON_MS))
-        fail_msg("never true: %s", sql);
-}
+static void wait_for(const char *sql) { postgres_await(site.pg, "chat", sql); }
 
 /* ---- what a page says ---- */
 

@@ -44,9 +44,7 @@ static int tear_down(void **state) {
 static void exec(const char *sql) { postgres_exec(site.pg, "chat", sql); }
 
 static void assert_sql(const char *sql, const char *want) {
-    char *got = postgres_value(site.pg, "chat", sql);
-    assert_string_equal(got, want);
-    free(got);
+    postgres_expect(site.pg, "chat", sql, want);
 }
 
 /* The next version: a column of each kind, a table, an index, a function, a trigger. */
@@ -153,22 +151,6 @@ static void a_node_goes_on_while_a_newer_one_changes_the_schema(void **state) {
 
 /* ---- too new ---- */
 
-struct lines {
-    struct node *node;
-    const char *text;
-    unsigned times;
-};
-
-static bool are_in_log(void *arg) {
-    const struct lines *l = arg;
-    char *log = node_log(l->node);
-    unsigned n = 0;
-    for (const char *at = log; (at = strstr(at, l->text)) != NULL; at++)
-        n++;
-    free(log);
-    return n >= l->times;
-}
-
 static void expect_refusal(struct node *n, const char *method, const char *target,
                            const char *body) {
     struct http_client *c = http_client_new(node_port(n));
@@ -216,7 +198,7 @@ static void a_node_that_is_too_old_says_so_and_touches_nothing(void **state) {
                                      .nats_url = natsd_url(site.nats),
                                      .flags = flags};
     struct node *n = node_launch(&setup);
-    assert_true(proc_poll(are_in_log, &(struct lines){n, TOO_NEW, ATTEMPTS}, WAIT_MS));
+    node_expect_log(n, TOO_NEW, ATTEMPTS);
     assert_true(node_gets_ready(n, false));
     expect_refusal(n, "POST", "/v1/messages", "{\"to\":\"alice\",\"envelope\":{}}");
     expect_refusal(n, "GET", "/v1/u/alice", NULL);

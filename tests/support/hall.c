@@ -47,10 +47,7 @@ unsigned hall_talk(const struct user *users, size_t n) {
 void hall_exec(const char *sql) { postgres_exec(hall.pg, hall.database, sql); }
 
 void hall_assert_sql(const char *sql, const char *want) {
-    char *got = postgres_value(hall.pg, hall.database, sql);
-    if (strcmp(got, want) != 0)
-        fail_msg("%s instead of %s: %s", got, want, sql);
-    free(got);
+    postgres_expect(hall.pg, hall.database, sql, want);
 }
 
 void hall_assert_sql_of(unsigned number, const char *sql, const char *want) {

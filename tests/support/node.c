@@ -142,6 +142,27 @@ void node_restart(struct node *n) {
 
 char *node_log(struct node *n) { return proc_read_file(n->log_path); }
 
+struct lines {
+    struct node *node;
+    const char *text;
+    unsigned times;
+};
+
+static bool are_in_log(void *arg) {
+    const struct lines *l = arg;
+    char *log = node_log(l->node);
+    unsigned n = 0;
+    for (const char *at = log; (at = strstr(at, l->text)) != NULL; at++)
+        n++;
+    free(log);
+    return n >= l->times;
+}
+
+void node_expect_log(struct node *n, const char *text, unsigned times) {
+    if (!proc_poll(are_in_log, &(struct lines){n, text, times}, NODE_START_MS))
+        fail_msg("the log does not say \"%s\" %u times", text, times);
+}
+
 /* A node that was built with a sanitizer tells its findings in its log. */
 static void check_log(struct node *n) {
     char *log = node_log(n);

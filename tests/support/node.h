@@ -45,6 +45,8 @@ void node_kill(struct node *n);
 void node_restart(struct node *n);
 /* The log so far; the caller frees. */
 char *node_log(struct node *n);
+/* Waits until it says this so often; fails the test when it does not. */
+void node_expect_log(struct node *n, const char *text, unsigned times);
 /* The value of a metric, 0 when it is not there. */
 double node_metric(struct node *n, const char *name);
 /* Waits until the metric has this value; false when it does not in time. */

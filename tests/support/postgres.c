@@ -31,6 +31,7 @@ enum {
     START_MS = 60000, /* also crash recovery after "immediate" */
     STOP_MS = 60000,
     RUN_MS = 60000,
+    AWAIT_MS = 60000, /* what is waited for has come by then */
     PATH_BYTES = 256,
     URL_BYTES = 192,
     DATABASES_MAX = 16,
@@ -134,6 +135,35 @@ char *postgres_value(struct postgres *pg, const char *database, const char *sql)
         fail_msg("SQL failed: %s\n%s", sql, out);
     out[strcspn(out, "\n")] = '\0';
     return out;
+}
+
+bool postgres_says(struct postgres *pg, const char *database, const char *sql) {
+    char *got = postgres_value(pg, database, sql);
+    bool yes = strcmp(got, "t") == 0;
+    free(got);
+    return yes;
+}
+
+struct wish {
+    struct postgres *pg;
+    const char *database, *sql;
+};
+
+static bool is_fulfilled(void *arg) {
+    const struct wish *w = arg;
+    return postgres_says(w->pg, w->database, w->sql);
+}
+
+void postgres_await(struct postgres *pg, const char *database, const char *sql) {
+    if (!proc_poll(is_fulfilled, &(struct wish){pg, database, sql}, AWAIT_MS))
+        fail_msg("never true: %s", sql);
+}
+
+void postgres_expect(struct postgres *pg, const char *database, const char *sql, const char *want) {
+    char *got = postgres_value(pg, database, sql);
+    if (strcmp(got, want) != 0)
+        fail_msg("%s instead of %s: %s", got, want, sql);
+    free(got);
 }
 
 void postgres_exec(struct postgres *pg, const char *database, const char *sql) {

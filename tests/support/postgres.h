@@ -4,6 +4,8 @@
 #ifndef SUPPORT_POSTGRES_H
 #define SUPPORT_POSTGRES_H
 
+#include <stdbool.h>
+
 struct postgres;
 
 /* initdb (fsync off, as a test needs no disk), start, wait until it answers. Superuser "kez", trust
@@ -18,6 +20,12 @@ char *postgres_socket_url(struct postgres *pg, const char *database);
 void postgres_exec(struct postgres *pg, const char *database, const char *sql);
 /* One value as text; the caller frees. */
 char *postgres_value(struct postgres *pg, const char *database, const char *sql);
+/* Whether it is true. */
+bool postgres_says(struct postgres *pg, const char *database, const char *sql);
+/* Waits until it is; fails the test when it does not become so. */
+void postgres_await(struct postgres *pg, const char *database, const char *sql);
+/* Fails the test unless it is this. */
+void postgres_expect(struct postgres *pg, const char *database, const char *sql, const char *want);
 /* Stops the server (mode "fast" or "immediate") and starts it again on the same port. */
 void postgres_halt(struct postgres *pg, const char *mode);
 void postgres_resume(struct postgres *pg);

@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include "support/proc.h"
 
 enum { END_MS = 60000 };
 
@@ -77,19 +76,9 @@ void rewind_end_nodes(void) {
     stop_nodes();
 }
 
-bool rewind_is_true(void *sql) {
-    char *got = postgres_value(past.serves, past.database, sql);
-    bool yes = strcmp(got, "t") == 0;
-    free(got);
-    return yes;
-}
+bool rewind_is_true(const char *sql) { return postgres_says(past.serves, past.database, sql); }
 
-void rewind_wait_for(const char *sql) {
-    char text[256];
-    (void)snprintf(text, sizeof text, "%s", sql);
-    if (!proc_poll(rewind_is_true, text, REWIND_WAIT_MS))
-        fail_msg("never true: %s", sql);
-}
+void rewind_wait_for(const char *sql) { postgres_await(past.serves, past.database, sql); }
 
 void rewind_start_standby(void) {
     past.standby = postgres_standby(past.primary, "standby");

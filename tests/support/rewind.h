@@ -32,7 +32,7 @@ void rewind_add_flag(const char *name, const char *value);
 void rewind_start_nodes(const char *program);
 /* Ends them as an operator does. */
 void rewind_end_nodes(void);
-bool rewind_is_true(void *sql);
+bool rewind_is_true(const char *sql);
 void rewind_wait_for(const char *sql);
 void rewind_start_standby(void);
 /* The primary dies, and both nodes have seen it. */
