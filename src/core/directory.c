@@ -101,10 +101,8 @@ static bool copy_out(struct directory *d, struct entry *e, uint64_t now_ms, stru
         return false;
     /* Below zero when the clock was read before the entry was put, by another thread. */
     int32_t age = (int32_t)(tick(now_ms) - e->put_at);
-    if (d->max_age && age > 0 && (uint64_t)age > d->max_age) {
-        drop(d, e);
-        return false;
-    }
+    if (d->max_age && age > 0 && (uint64_t)age > d->max_age)
+        return false; /* it stands there until the store has said who that is now */
     e->was_used = true;
     *out = (struct user){
         .handle = e->handle, .primary = e->primary, .inbox = e->inbox, .is_blocked = e->is_blocked};
