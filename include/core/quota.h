@@ -2,8 +2,8 @@
  *
  * Threads: any; one lock inside.
  * Memory: at most `max_keys` buckets of 24 bytes, fewer while fewer are in debt. When there are so
- * many, the one that is fullest of tokens (least in debt) among a few looked at makes room; a bucket
- * that is full again is forgotten.
+ * many, the one that is fullest of tokens (least in debt) among a few looked at makes room; a
+ * bucket that is full again is forgotten.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef CORE_QUOTA_H

@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-
 enum { END_MS = 60000 };
 
 struct rewind past;
