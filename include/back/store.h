@@ -89,6 +89,7 @@ enum store_kind {
     STORE_READ,
     STORE_HEADS,
     STORE_TRIM,
+    STORE_CLOSE,
     STORE_DELETE,
     STORE_BLOCK,
     /* Of back/conversations.h. */
@@ -126,7 +127,7 @@ struct store_find {
 };
 
 /* RC_OK: made. RC_REPEAT: the same primary has the same handle already. RC_CONFLICT: the handle or
- * the primary is taken. */
+ * the primary is taken, or that inbox is closed. */
 struct store_register {
     struct store_job job;
     struct handle handle;
@@ -188,10 +189,12 @@ struct store_heads {
     struct inbox_head *heads; /* out; the caller's, n of them */
 };
 
-/* STORE_DELETE: deletes the account, its inbox and every row, in pieces that let posts between; in
- * conversations it is no participant any more. STORE_BLOCK: blocks the handle, or lets it go: what
- * is read of a blocked inbox is RC_NOT_FOUND, so its streams end, and a look-up says so.
- * RC_NOT_FOUND: gone. */
+/* STORE_CLOSE: from now on nobody posts to the inbox or adds the user to a conversation: for them
+ * the handle is unknown. There is no way back but STORE_DELETE, which so has an end, however many
+ * write: it deletes the account, its inbox and every row, in pieces that let posts to others
+ * between; in conversations it is no participant any more. STORE_BLOCK: blocks the handle, or lets
+ * it go: what is read of a blocked inbox is RC_NOT_FOUND, so its streams end, and a look-up says
+ * so. RC_NOT_FOUND: gone. */
 struct store_account {
     struct store_job job;
     uint64_t inbox;

@@ -75,6 +75,7 @@ static enum lane lane_of(const struct queue_item *item) {
     case STORE_READ:
     case STORE_HEADS:
     case STORE_TRIM:
+    case STORE_CLOSE:
     case STORE_DELETE:
     case STORE_BLOCK:
     case STORE_CONVERSATION_SHOW:
@@ -141,6 +142,7 @@ static size_t bytes_of(const struct store_job *job) {
     case STORE_READ:
     case STORE_HEADS:
     case STORE_TRIM:
+    case STORE_CLOSE:
     case STORE_DELETE:
     case STORE_BLOCK:
     case STORE_CONVERSATION_SHOW:
@@ -186,6 +188,7 @@ static enum rc push(struct store *s, struct store_job *job) {
         const struct store_trim *t = container_of(job, struct store_trim, job);
         return pool_push(writers, hash_u64(t->inbox), &job->item);
     }
+    case STORE_CLOSE:
     case STORE_DELETE:
     case STORE_BLOCK: {
         const struct store_account *a = container_of(job, struct store_account, job);

@@ -61,7 +61,7 @@ MUST_CHECK enum rc store_prepare(void *arg, struct link *l);
 
 /* ---- store_tables.c ---- */
 
-enum { STORE_VERSION = 3 };
+enum { STORE_VERSION = 4 };
 struct migration {
     int version; /* numbered from 1 */
     int least;   /* version of a node that may run on it */
@@ -94,6 +94,7 @@ extern const struct migration store_migrations[STORE_VERSION];
     X(find_old_rows)                                                                               \
     X(drop_old_rows)                                                                               \
     X(drop_letters)                                                                                \
+    X(close_inbox)                                                                                 \
     X(empty_inbox)                                                                                 \
     X(delete_account)                                                                              \
     X(block_inbox)                                                                                 \
@@ -261,7 +262,7 @@ struct unit_kind {
 extern const struct unit_kind store_find_handles, store_find_primaries;
 extern const struct unit_kind store_read_record, store_read_rows, store_read_heads;
 extern const struct unit_kind store_add_account, store_set_proofs, store_trim_rows;
-extern const struct unit_kind store_delete_account, store_block_inbox;
+extern const struct unit_kind store_close_inbox, store_delete_account, store_block_inbox;
 extern const struct unit_kind store_show_conversation, store_list_conversations;
 
 /* ---- store_keep.c: what nobody needs any more goes ---- */

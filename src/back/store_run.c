@@ -39,6 +39,8 @@ static const struct unit_kind *kind_of(const struct store_job *job) {
         return &store_read_heads;
     case STORE_TRIM:
         return &store_trim_rows;
+    case STORE_CLOSE:
+        return &store_close_inbox;
     case STORE_DELETE:
         return &store_delete_account;
     case STORE_BLOCK:

@@ -65,8 +65,8 @@ const char *const store_sql[SQL_COUNT] = {
         "   PARTITION BY p.inbox, coalesce(r.seq, k.seq) IS NULL ORDER BY p.n) AS seq"
         " FROM ROWS FROM (unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]),"
         "  unnest($4::text[])) WITH ORDINALITY AS p (inbox, sender, id, envelope, n)"
-        " LEFT JOIN LATERAL (SELECT head, ctid AS place FROM kez.inbox WHERE id = p.inbox LIMIT 1"
-        "  ) AS i ON true"
+        " LEFT JOIN LATERAL (SELECT head, ctid AS place FROM kez.inbox"
+        "  WHERE id = p.inbox AND NOT closed LIMIT 1) AS i ON true"
         " LEFT JOIN LATERAL (SELECT seq, created_at, envelope FROM kez.inbox_row"
         "  WHERE inbox = p.inbox AND sender = p.sender AND id = p.id LIMIT 1) AS r ON true"
         " LEFT JOIN LATERAL (SELECT seq, created_at, digest FROM kez.kept_id"
@@ -184,14 +184,14 @@ const char *const store_sql[SQL_COUNT] = {
      * verdict needs one. */
     [SQL_make_conversation] =
         "SELECT pg_current_xact_id(), 1::bigint, verdict, created_at, handle, seq, body, "
-        "(" EPOCH_OF_HANDLE ") FROM kez.make_conversation_2("
+        "(" EPOCH_OF_HANDLE ") FROM kez.make_conversation_4("
         " $1::bigint, $2::text, $3::text, $4::text[], $5::bigint, $6::bigint = 1) AS told",
 
     /* $1 caller's inbox, $2 sid, $3 version seen, $4 title, $5 handles to add, $6 to remove (each
      * NULL for none), $7 participants at most. The same rows. */
     [SQL_change_conversation] =
         "SELECT pg_current_xact_id(), 1::bigint, verdict, created_at, handle, seq, body, "
-        "(" EPOCH_OF_HANDLE ") FROM kez.change_conversation_2("
+        "(" EPOCH_OF_HANDLE ") FROM kez.change_conversation_4("
         " $1::bigint, $2::text, $3::bigint, $4::text, $5::text[], $6::text[], $7::bigint) AS told",
 
     /* $1 caller's inbox, $2 sid. */
@@ -263,8 +263,9 @@ const char *const store_sql[SQL_COUNT] = {
                         "), box AS (INSERT INTO kez.inbox (id) SELECT inbox FROM made)"
                         " SELECT inbox FROM made",
     /* The same, when it was there; comes after add_account and sees what stood in its way. */
-    [SQL_same_account] =
-        "SELECT inbox FROM kez.account WHERE handle = $1::text AND primary_key = $2::bytea",
+    [SQL_same_account] = "SELECT a.inbox FROM kez.account AS a CROSS JOIN LATERAL ("
+                         "  SELECT 1 FROM kez.inbox WHERE id = a.inbox AND NOT closed LIMIT 1) AS i"
+                         " WHERE a.handle = $1::text AND a.primary_key = $2::bytea",
 
     /* $1 inbox, $2 proofs. */
     [SQL_set_proofs] = "UPDATE kez.account SET proofs = $2::text WHERE inbox = $1::bigint"
@@ -291,6 +292,8 @@ const char *const store_sql[SQL_COUNT] = {
         " RETURNING first"
         ") SELECT i.head, coalesce(m.first, i.first) FROM kez.inbox AS i"
         " LEFT JOIN moved AS m ON true WHERE i.id = $1::bigint",
+    /* $1 inbox. */
+    [SQL_close_inbox] = "UPDATE kez.inbox SET closed = true WHERE id = $1::bigint RETURNING id",
     /* $1 inbox, $2 rows at most, the oldest. Comes after lock_inbox. No row when it is gone. */
     [SQL_empty_inbox] = "WITH gone AS ("
                         " DELETE FROM kez.inbox_row WHERE inbox = $1::bigint AND seq <"

@@ -5,7 +5,8 @@
  * another name, and the old one stays for the older nodes.
  *
  * Version 1 has all that reading an inbox needs, version 2 what conversations need beside, version
- * 3 that a handle can be blocked.
+ * 3 that a handle can be blocked, version 4 that an account which is being deleted takes nothing
+ * new.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "store_parts.h"
@@ -279,8 +280,57 @@ static const char tables_2[] =
 /* Who runs the server can block a handle. A node of before does not look. */
 static const char tables_3[] = "ALTER TABLE kez.inbox ADD blocked boolean NOT NULL DEFAULT false;";
 
+/* What is closed is on its way out: nobody posts to it or adds it anywhere, so that the deletion
+ * has an end. A node of before does not look. */
+static const char tables_4[] =
+    "ALTER TABLE kez.inbox ADD closed boolean NOT NULL DEFAULT false;"
+
+    /* The first of these handles that is closed; NULL when none is. One that is closed after this
+     * look may be added once more: its deletion, which begins after that, leaves again. */
+    "CREATE FUNCTION kez.first_closed_4(names text[]) RETURNS text LANGUAGE sql STABLE AS $$"
+    " SELECT u.name FROM unnest(names) WITH ORDINALITY AS u (name, n)"
+    "  CROSS JOIN LATERAL (SELECT inbox FROM kez.account WHERE handle = u.name LIMIT 1) AS a"
+    "  CROSS JOIN LATERAL (SELECT closed FROM kez.inbox WHERE id = a.inbox LIMIT 1) AS i"
+    "  WHERE i.closed ORDER BY u.n LIMIT 1 $$;"
+
+    /* What the functions of version 2 do, with a closed handle as one that is missing; but a
+     * conversation that was made is there, whoever has gone since. */
+    "CREATE FUNCTION kez.make_conversation_4("
+    " caller bigint, its_sid text, its_title text, names text[], most bigint, again boolean)"
+    " RETURNS SETOF kez.told_2 LANGUAGE plpgsql AS $$"
+    " DECLARE closed text := kez.first_closed_4(names);"
+    " BEGIN"
+    "  IF closed IS NOT NULL AND NOT EXISTS ("
+    "   SELECT FROM kez.conversation WHERE sid = its_sid) THEN"
+    "   RETURN NEXT ROW('m', NULL, NULL, NULL, closed)::kez.told_2;"
+    "  ELSE"
+    "   RETURN QUERY SELECT * FROM kez.make_conversation_2("
+    "    caller, its_sid, its_title, names, most, again);"
+    "  END IF;"
+    " END $$;"
+
+    /* Whether the caller may change it at all comes first. */
+    "CREATE FUNCTION kez.change_conversation_4("
+    " caller bigint, its_sid text, seen bigint, new_title text, added text[], removed text[],"
+    " most bigint)"
+    " RETURNS SETOF kez.told_2 LANGUAGE plpgsql AS $$"
+    " DECLARE closed text := kez.first_closed_4(added);"
+    " BEGIN"
+    "  IF closed IS NOT NULL AND EXISTS ("
+    "   SELECT FROM kez.participant AS p JOIN kez.conversation AS c ON c.sid = p.sid"
+    "   WHERE p.sid = its_sid AND p.inbox = caller AND c.version = seen"
+    "    AND (c.creator_inbox = caller OR NOT EXISTS ("
+    "     SELECT FROM unnest(removed) AS u (name) WHERE u.name <> p.handle))) THEN"
+    "   RETURN NEXT ROW('m', NULL, NULL, NULL, closed)::kez.told_2;"
+    "  ELSE"
+    "   RETURN QUERY SELECT * FROM kez.change_conversation_2("
+    "    caller, its_sid, seen, new_title, added, removed, most);"
+    "  END IF;"
+    " END $$;";
+
 const struct migration store_migrations[STORE_VERSION] = {
     {.version = 1, .least = 1, .sql = tables_1},
     {.version = 2, .least = 1, .sql = tables_2},
     {.version = 3, .least = 1, .sql = tables_3},
+    {.version = 4, .least = 1, .sql = tables_4},
 };

@@ -132,7 +132,7 @@ static void take_delete(struct store *s, struct pool_worker *w, const struct uni
 const struct unit_kind store_delete_account = {
     .statements = 3, .writes = true, .send = send_delete, .take = take_delete};
 
-/* ---- blocking ---- */
+/* ---- blocking and closing ---- */
 
 static enum rc send_block(const struct store *s, struct link *l, const struct unit *u) {
     struct value inbox, is_blocked;
@@ -143,11 +143,22 @@ static enum rc send_block(const struct store *s, struct link *l, const struct un
     return RC_OK;
 }
 
-static void take_block(struct store *s, struct pool_worker *w, const struct unit *u,
-                       PGresult *const results[]) {
+static void take_flag(struct store *s, struct pool_worker *w, const struct unit *u,
+                      PGresult *const results[]) {
     (void)w;
     store_finish(s, u->jobs[0], PQntuples(results[0]) > 0 ? RC_OK : RC_NOT_FOUND);
 }
 
 const struct unit_kind store_block_inbox = {
-    .statements = 1, .writes = true, .send = send_block, .take = take_block};
+    .statements = 1, .writes = true, .send = send_block, .take = take_flag};
+
+static enum rc send_close(const struct store *s, struct link *l, const struct unit *u) {
+    struct value inbox;
+    const struct str params[] = {value_i64(&inbox, (int64_t)account_of(u)->inbox)};
+    (void)s;
+    link_send(l, store_sql_names[SQL_close_inbox], 1, params);
+    return RC_OK;
+}
+
+const struct unit_kind store_close_inbox = {
+    .statements = 1, .writes = true, .send = send_close, .take = take_flag};

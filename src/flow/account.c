@@ -1,9 +1,10 @@
 /* flow/account.c -- an account as a whole: exported and deleted by its owner, shown, blocked and
  * deleted by who runs the server.
  *
- * Deleting is a row of small transactions, each of which leaves everything in order: the user
- * leaves conversation after conversation, which tells the others; the rows are dropped in pieces;
- * then the account goes. When it breaks off in between, the next attempt goes on from there.
+ * Deleting is a row of small transactions, each of which leaves everything in order: the inbox is
+ * closed, so that others cannot keep the deletion from its end; the user leaves conversation after
+ * conversation, which tells the others; the rows are dropped in pieces; then the account goes. When
+ * it breaks off in between, the next attempt goes on from there.
  *
  * Other nodes remember who is who for a few seconds (core/directory.h): so long it takes until a
  * deleted or blocked handle is unknown everywhere. Its streams end with the sweep.
@@ -26,7 +27,7 @@ enum {
     EXPORT_ROWS_MAX = 500,
     EXPORT_CONVERSATIONS = 100, /* of the first page */
     LEAVES_AT_ONCE = 16,        /* conversations of a page that are left one after the other */
-    LEAVES_MAX = 100 * 1000,    /* attempts to leave conversations; somebody may add faster */
+    LEAVES_MAX = 100 * 1000,    /* attempts to leave conversations */
 };
 
 static const char json_type[] = "application/json";
@@ -221,7 +222,13 @@ static enum step leave_next(struct flow *flow, struct exchange *ex) {
     return exchange_submit(flow, ex, STORE_CONVERSATION_CHANGE, left);
 }
 
-/* Leaves all conversations, then deletes. */
+static enum step closed(struct flow *flow, struct exchange *ex) {
+    if (ex->job.account.job.rc != RC_OK)
+        return store_failed(flow, ex, ex->job.account.job.rc);
+    return leave_next(flow, ex);
+}
+
+/* Closes the inbox, leaves all conversations, then deletes. */
 static enum step delete_user(struct flow *flow, struct exchange *ex) {
     ex->draft.remove.at = malloc(sizeof *ex->draft.remove.at);
     if (!ex->draft.remove.at)
@@ -231,7 +238,8 @@ static enum step delete_user(struct flow *flow, struct exchange *ex) {
     ex->since = 0; /* attempts so far */
     ex->limit = 0; /* no page yet */
     buf_clear(&ex->work);
-    return leave_next(flow, ex);
+    ex->job.account = (struct store_account){.inbox = ex->user.inbox};
+    return exchange_submit(flow, ex, STORE_CLOSE, closed);
 }
 
 static enum step delete_own(struct flow *flow, struct exchange *ex) {

@@ -50,7 +50,8 @@ static enum step registered(struct flow *flow, struct exchange *ex) {
     if (reg->job.rc == RC_CONFLICT)
         return exchange_fail(ex, RC_CONFLICT,
                              "This handle, or this primary, is registered already; choose another "
-                             "handle, or use the one that the primary has.");
+                             "handle, or use the one that the primary has. If it is being deleted, "
+                             "repeat the DELETE and register then.");
     if (reg->job.rc != RC_OK && reg->job.rc != RC_REPEAT)
         return exchange_fail(ex, reg->job.rc, "The store cannot be asked; try again soon.");
     ex->status = reg->job.rc == RC_OK ? 201 : 200;

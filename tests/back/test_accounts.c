@@ -194,6 +194,49 @@ static void a_blocked_inbox_is_as_good_as_gone_until_it_is_let_go(void **state) 
     assert_int_equal(ask_account(STORE_BLOCK, 1U << 30, true), RC_NOT_FOUND);
 }
 
+static enum rc add(const struct user *caller, unsigned number, uint64_t version,
+                   const struct user *added, struct handle *missing) {
+    struct talker_change change = {.number = number, .version = version, .add = added, .n_add = 1};
+    return talker_change(asker, caller, &change, NULL, missing);
+}
+
+/* However many write to it, its deletion has an end: nothing is added. */
+static void a_closed_inbox_takes_nothing_new(void **state) {
+    (void)state;
+    unsigned key = next_user;
+    struct user gone = new_user(), other = new_user(), third = new_user(), made;
+    struct user both[] = {other, gone};
+    struct page page;
+    struct handle missing;
+    assert_int_equal(asker_post(asker, &gone, other.handle.text, "a", "{}", NULL), RC_OK);
+    assert_int_equal(talker_make(asker, &other, 11, "t", both, 2, NULL), RC_OK);
+    assert_int_equal(talker_make(asker, &other, 12, "t", &other, 1, NULL), RC_OK);
+    assert_int_equal(ask_account(STORE_CLOSE, gone.inbox, false), RC_OK);
+    assert_int_equal(ask_account(STORE_CLOSE, gone.inbox, false), RC_OK);
+
+    assert_int_equal(asker_post(asker, &gone, other.handle.text, "b", "{}", NULL), RC_NOT_FOUND);
+    assert_int_equal(asker_post(asker, &gone, other.handle.text, "a", "{}", NULL), RC_NOT_FOUND);
+    assert_int_equal(talker_make(asker, &other, 13, "t", both, 2, NULL), RC_NOT_FOUND);
+    assert_null(talker_show(asker, &other, 13));
+    assert_int_equal(add(&other, 12, 1, &gone, &missing), RC_NOT_FOUND);
+    assert_string_equal(missing.text, gone.handle.text);
+    assert_int_equal(add(&third, 12, 1, &gone, &missing), RC_NOT_FOUND);
+    assert_string_equal(missing.text, "");
+    assert_int_equal(add(&other, 12, 7, &gone, &missing), RC_CONFLICT);
+    assert_int_equal(talker_make(asker, &other, 11, "t", both, 2, NULL), RC_REPEAT);
+    assert_int_equal(asker_register(asker, gone.handle.text, key, &made), RC_CONFLICT);
+
+    /* It is in its conversations until it leaves them, and its owner reads them. */
+    assert_int_equal(talker_post(asker, &other, 11, "c", "{}", NULL), RC_OK);
+    assert_int_equal(asker_read(asker, gone.inbox, 0, 10, &page), RC_OK);
+    assert_int_equal(page.n, 3);
+    page_done(&page);
+    assert_int_equal(delete (gone.inbox), RC_OK);
+    assert_int_equal(ask_account(STORE_CLOSE, gone.inbox, false), RC_NOT_FOUND);
+    assert_int_equal(asker_register(asker, gone.handle.text, key, &made), RC_OK);
+    assert_int_equal(asker_post(asker, &made, NULL, "", "{}", NULL), RC_OK);
+}
+
 static void the_blocked_can_be_deleted(void **state) {
     (void)state;
     struct user blocked = new_user(), found;
@@ -212,6 +255,7 @@ int main(void) {
         cmocka_unit_test(posts_that_come_while_it_goes_do_not_hold_it),
         cmocka_unit_test(a_conversation_goes_on_without_the_deleted),
         cmocka_unit_test(a_blocked_inbox_is_as_good_as_gone_until_it_is_let_go),
+        cmocka_unit_test(a_closed_inbox_takes_nothing_new),
         cmocka_unit_test(the_blocked_can_be_deleted),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -259,7 +259,7 @@ static void a_post_waits_for_a_change_before_it_looks_who_is_in_it(void **state)
     struct link *session = hold_inbox(&u[1]);
     assert_int_equal(asker_begin(hall.asker, &c.job), RC_OK);
     wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-             " AND query LIKE '%kez.change_conversation_2(%'");
+             " AND query LIKE '%kez.change_conversation_4(%'");
     assert_int_equal(asker_begin(hall.other, &p->job), RC_OK);
     wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
              " AND query LIKE '%FROM kez.conversation WHERE sid = ANY%'");

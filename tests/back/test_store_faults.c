@@ -159,12 +159,11 @@ static void a_server_that_wakes_while_the_outcome_is_settled_stores_nothing_twic
         assert_true(proc_poll(errors_rose, &errors, SOON_MS));
         postgres_thaw(pg);
         enum rc rc = asker_wait(&p->job);
-        if (named)
-            assert_true(rc == RC_OK || rc == RC_REPEAT);
-        else
-            assert_int_equal(rc, RC_UNKNOWN_OUTCOME);
+        /* The error may have been an idle connection's, and the post's own answer still in time. */
+        assert_true(rc == RC_OK || rc == (named ? RC_REPEAT : RC_UNKNOWN_OUTCOME));
         asker_wait_up(asker, true, UP_MS);
-        assert_true(asker_head(asker, user.inbox).head <= 1);
+        uint64_t head = asker_head(asker, user.inbox).head;
+        assert_true(head == 1 || (head == 0 && rc == RC_UNKNOWN_OUTCOME));
         asker_post_free(p);
     }
 }

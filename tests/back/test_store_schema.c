@@ -77,7 +77,7 @@ static void stores_that_start_at_once_make_one_schema(void **state) {
     }
     for (size_t i = 0; i < N; i++)
         asker_stop(askers[i]);
-    assert_sql("many", "SELECT count(*) || ' ' || max(version) FROM kez.schema_version", "3 3");
+    assert_sql("many", "SELECT count(*) || ' ' || max(version) FROM kez.schema_version", "4 4");
     assert_sql("many", "SELECT count(*) FROM kez.store", "1");
 }
 

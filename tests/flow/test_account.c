@@ -95,6 +95,8 @@ static void who_goes_leaves_all_conversations_first(void **state) {
     world.conversations_left = 3;
     assert_int_equal(ask_alice(&a, METHOD_DELETE, "DELETE", "/v1/account", flow_account_delete),
                      204);
+    assert_int_equal(world.closed, 1);
+    assert_true(world.closed_first);
     assert_int_equal(world.conversations_left, 0);
     assert_string_equal(world.change.caller.handle.text, "alice");
     assert_int_equal(world.removed, 1);

@@ -37,6 +37,8 @@ static struct {
     uint64_t leaving_version;
     bool leaving;                  /* each change leaves one of conversations_left */
     unsigned conversations_left;   /* what STORE_CONVERSATION_LIST gives, in pages */
+    unsigned closed;               /* how many inboxes, */
+    bool closed_first;             /* before anything was left */
     unsigned lists;                /* how often it was asked */
     unsigned conflicts;            /* so many changes come too late */
     struct conversation_make make; /* with `titled`: what its draft, or the change's, held */
@@ -123,6 +125,7 @@ static void run_conversation(struct store_job *job) {
         change->missing = world.missing;
         json = &change->json;
         world.change = *change;
+        world.closed_first = world.closed == 1;
         world.leaving_version = change->draft->version;
         if (world.conflicts > 0 && world.conflicts--)
             job->rc = RC_CONFLICT;
@@ -190,6 +193,9 @@ enum rc store_submit(struct store *s, struct store_job *job) {
     case STORE_CONVERSATION_LIST:
     case STORE_CONVERSATION_POST:
         run_conversation(job);
+        break;
+    case STORE_CLOSE:
+        world.closed++;
         break;
     case STORE_DELETE:
     case STORE_BLOCK:
