@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "app/node.h"
 
-#include <malloc.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #include "app/descriptors.h"
 #include "app/links.h"
+#include "app/memory.h"
 #include "app/privileges.h"
 #include "app/reload.h"
 #include "app/token_file.h"
@@ -167,26 +168,34 @@ static void block_signals(sigset_t *set) {
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Streams that came and that went since the start. */
+static uint64_t streams_moved(void) {
+    int64_t opened = atomic_load(&stats.streams_opened), there = atomic_load(&stats.streams);
+    return (uint64_t)(2 * opened - there);
+}
+
+/* The next signal of the set, and meanwhile some housekeeping. 0: signals cannot be waited for. */
+static int next_signal(const sigset_t *set) {
+    static const struct timespec look = {MEMORY_LOOK_MS / 1000, MEMORY_LOOK_MS % 1000 * 1000000L};
+    uint64_t seen = 0;
+    for (;;) {
+        int sig = sigtimedwait(set, NULL, &look);
+        if (sig > 0)
+            return sig;
+        if (errno != EAGAIN && errno != EINTR)
+            return 0;
+        (void)memory_give_back(streams_moved(), &seen);
+    }
+}
+
 /* Reads the settings again as often as it is told; returns when it is told to end. */
 static void wait_for_end(struct node *n, const struct reload *reload, uint32_t *drain_time_s,
                          const sigset_t *set) {
     struct store_retention retention = reload->started->store.retention;
-    for (int sig = 0; sig != SIGTERM && sig != SIGINT;) {
-        if (sigwait(set, &sig) != 0)
-            return;
-        if (sig == SIGHUP) {
-            reload_settings(reload, &n->flow, drain_time_s, &retention);
-            store_set_retention(n->links.store, &retention);
-        }
+    for (int sig; (sig = next_signal(set)) == SIGHUP;) {
+        reload_settings(reload, &n->flow, drain_time_s, &retention);
+        store_set_retention(n->links.store, &retention);
     }
-}
-
-/* glibc gives every thread an arena of its own, each with its own holes; with thousands of small
- * things that live long, and requests that do not, two arenas hold them in less memory. */
-static void spare_memory(void) {
-#ifdef M_ARENA_MAX
-    (void)mallopt(M_ARENA_MAX, 2);
-#endif
 }
 
 int node_run(const struct config *config, int argc, const char *const argv[]) {
@@ -196,7 +205,7 @@ int node_run(const struct config *config, int argc, const char *const argv[]) {
     const struct reload reload = {.argc = argc, .argv = argv, .started = config};
     uint32_t drain_time_s = config->drain_time_s;
     log_set_level(config->log_level);
-    spare_memory();
+    memory_spare();
     block_signals(&signals);
     if (!descriptors_allot(config, &push))
         return EXIT_FAILURE;
