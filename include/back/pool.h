@@ -5,6 +5,11 @@
  * connection was closed by the server goes on accepting jobs for POOL_GRACE_MS, since most come
  * back at once; one whose server was silent, or cannot be reached, refuses them.
  *
+ * Where they take turns, a worker leaves its jobs waiting while another runs some, until as many
+ * wait as that one runs: so there is always something to do for the server, for those who wait for
+ * answers and for those who send, and what is done at once is not cut into crumbs. A worker that
+ * runs for longer than POOL_HANGS_MS holds nobody up.
+ *
  * Threads: push from any; the events run on the workers, with no lock held.
  * Memory: jobs are the caller's.
  *
@@ -23,6 +28,7 @@ enum {
     POOL_PING_MS = 5000,   /* an idle connection is asked for a sign of life this often */
     POOL_STEADY_MS = 1000, /* one that lived shorter counts as another failed attempt */
     POOL_FIRST_WAIT_MS = 50,
+    POOL_HANGS_MS = 50, /* a worker that runs its jobs for longer does not count */
 };
 
 struct pool_config {
@@ -31,6 +37,7 @@ struct pool_config {
     uint32_t queue_items, queue_bytes; /* that may wait at one worker */
     uint32_t take_items, take_bytes;   /* that it takes at once */
     uint32_t reconnect_max_ms;
+    bool takes_turns; /* see above */
 };
 
 struct pool_events {
@@ -68,6 +75,7 @@ MUST_CHECK enum rc pool_push_to(struct pool *p, unsigned worker, struct queue_it
 struct pool_state {
     bool accepts;
     size_t queued;    /* jobs that wait */
+    size_t running;   /* jobs that it took; 0 when it has none */
     uint64_t busy_ms; /* since it took its jobs; 0 when it has none */
 };
 struct pool_state pool_look(struct pool *p, unsigned worker);

@@ -154,7 +154,7 @@ struct store_proofs {
 /* Appends one row of type ROW_MESSAGE to an inbox.
  * RC_OK: committed. RC_REPEAT: the same id and envelope from this sender was there: seq and
  * created_at are the first one's. RC_CONFLICT: the id was there with another envelope.
- * RC_NOT_FOUND: the inbox is gone. */
+ * RC_NOT_FOUND: the inbox is gone, or closed. RC_FORBIDDEN: it is blocked. */
 struct store_post {
     struct store_job job;
     struct user to;

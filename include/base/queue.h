@@ -41,6 +41,9 @@ void queue_done(struct queue *q);
 MUST_CHECK enum rc queue_push(struct queue *q, struct queue_item *item);
 /* The same, but the consumer may sleep on until queue_wake() or another push. */
 MUST_CHECK enum rc queue_push_quietly(struct queue *q, struct queue_item *item);
+/* For a consumer that takes nothing yet although something may wait: its eventfd is silent until
+ * the next push or wake. Look at what decides after this, not before. */
+void queue_hush(struct queue *q);
 /* Wakes the consumer if something waits. */
 void queue_wake(struct queue *q);
 /* Passes the limits: for the few jobs that must not be refused (an answer to a job of the

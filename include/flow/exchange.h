@@ -95,6 +95,7 @@ struct exchange {
     uint32_t limit;
     bool is_signed;
     bool hides_unknown; /* an unknown user is 401, not 404 */
+    bool is_recalled;   /* `user` is who it was once, for the store to refuse */
 
     /* The answer. http frees it. */
     int status;

@@ -27,6 +27,7 @@ struct pool_worker {
     pthread_t thread;
     atomic_bool accepts;
     _Atomic uint64_t busy_since_us; /* when it took its jobs; 0: it has none */
+    atomic_size_t running;          /* how many */
     /* The rest is the thread's own. */
     bool had_link;         /* since the last connect(): the link has closed */
     unsigned failures;     /* attempts to connect in a row that led to nothing lasting */
@@ -178,20 +179,54 @@ static bool connect_until(struct pool_worker *w, uint64_t until_us) {
     return false;
 }
 
+/* ---- taking turns ---- */
+
+/* Jobs that another one runs; 0 also when it hangs. */
+static size_t running(const struct pool_worker *w) {
+    uint64_t since = atomic_load(&w->busy_since_us), now = now_us(w);
+    bool hangs = since && now > since && now - since >= (uint64_t)POOL_HANGS_MS * 1000;
+    return hangs ? 0 : atomic_load(&w->running);
+}
+
+static bool has_turn(struct pool_worker *w) {
+    struct pool *p = w->pool;
+    if (!p->config.takes_turns)
+        return true;
+    size_t queued = queue_items(&w->queue);
+    for (unsigned i = 0; i < p->config.workers; i++)
+        if (&p->workers[i] != w && running(&p->workers[i]) > queued)
+            return false;
+    return true;
+}
+
+static void wake_others(struct pool_worker *w) {
+    struct pool *p = w->pool;
+    for (unsigned i = 0; p->config.takes_turns && i < p->config.workers; i++)
+        if (&p->workers[i] != w)
+            queue_wake(&p->workers[i].queue);
+}
+
 /* ---- the thread ---- */
 
-/* Waits for jobs; meanwhile notices a server that hangs up or falls silent. */
-static void wait_for_jobs(struct pool_worker *w) {
+/* Waits for jobs, or for the turn; meanwhile notices a server that hangs up or falls silent. */
+static void wait_for_jobs(struct pool_worker *w, bool has_turn_now) {
     struct pollfd p[] = {{.fd = queue_fd(&w->queue), .events = POLLIN},
                          {.fd = link_fd(w->link), .events = POLLIN}};
-    if (poll(p, 2, POOL_PING_MS) == 0 && link_ping(w->link) == RC_IO)
+    int n = poll(p, 2, has_turn_now ? POOL_PING_MS : POOL_HANGS_MS);
+    if (n == 0 && has_turn_now && link_ping(w->link) == RC_IO)
         link_refuse(w->link, "a ping failed");
 }
 
 static void run(struct pool_worker *w, struct queue_item *jobs) {
+    size_t n = 0;
+    for (const struct queue_item *i = jobs; i; i = i->next)
+        n++;
+    atomic_store(&w->running, n);
     atomic_store(&w->busy_since_us, now_us(w));
     w->pool->events.run(w->pool->events.arg, w, jobs);
+    atomic_store(&w->running, 0);
     atomic_store(&w->busy_since_us, 0);
+    wake_others(w);
 }
 
 static void *work(void *arg) {
@@ -201,13 +236,15 @@ static void *work(void *arg) {
         /* Looked at before each batch: what is sent to a server that has hung up may be lost. */
         if (!link_is_alive(w->link) && !connect_until(w, UINT64_MAX))
             break;
-        struct queue_item *jobs = take(w);
+        queue_hush(&w->queue);
+        bool may_take = closed || has_turn(w);
+        struct queue_item *jobs = may_take ? take(w) : NULL;
         if (jobs)
             run(w, jobs);
         else if (closed)
             break;
         else
-            wait_for_jobs(w);
+            wait_for_jobs(w, may_take);
     }
     refuse_queued(w);
     link_close(w->link);
@@ -239,7 +276,10 @@ bool pool_is_up(const struct pool *p) { return atomic_load(&p->usable) > 0; }
 static enum rc push(struct pool_worker *w, struct queue_item *item) {
     if (!atomic_load(&w->accepts))
         return RC_UNAVAILABLE;
-    return queue_push(&w->queue, item);
+    enum rc rc = queue_push_quietly(&w->queue, item);
+    if (rc == RC_OK && has_turn(w))
+        queue_wake(&w->queue);
+    return rc;
 }
 
 /* To the first from `index` on that accepts jobs. */
@@ -267,6 +307,7 @@ struct pool_state pool_look(struct pool *p, unsigned worker) {
     uint64_t since = atomic_load(&w->busy_since_us), now = now_us(w);
     return (struct pool_state){.accepts = atomic_load(&w->accepts),
                                .queued = queue_items(&w->queue),
+                               .running = atomic_load(&w->running),
                                .busy_ms = since && now > since ? (now - since) / 1000 : 0};
 }
 

@@ -292,6 +292,7 @@ static enum rc start_side(struct store_side *side, unsigned workers, const char 
                                           .timeout_ms = c->timeout_ms,
                                           .connect_timeout_ms = c->connect_timeout_ms},
                                  .workers = workers,
+                                 .takes_turns = side == &side->store->writers,
                                  .queue_items = c->queue_items,
                                  .queue_bytes = c->queue_bytes,
                                  .take_items = c->batch_items,

@@ -1,9 +1,10 @@
 /* back/store_route.c -- which writer gets a post.
  *
- * Few large transactions cost less than many small ones, so the first writer gets everything until
- * a whole batch waits there (or it hangs: in a lock, in a slow commit); then the next one, and so
- * on. Posts of one inbox must keep their order, so while one is under way, its inbox stays with its
- * writer. Inboxes share routes by hash: one of them may stay a little longer than it must.
+ * Few large transactions cost less than many small ones, so what comes while a writer runs its
+ * batch gathers at one that runs nothing, which begins when it has as many (back/pool.h). Only when
+ * all run, or hang (in a lock, in a slow commit), posts wait behind what is under way. Posts of one
+ * inbox must keep their order, so while one is under way, its inbox stays with its writer. Inboxes
+ * share routes by hash: one of them may stay a little longer than it must.
  *
  * Threads: any. A route is one atomic word: the writer above, the posts under way below.
  *
@@ -11,7 +12,7 @@
 #include "base/hash.h"
 #include "store_parts.h"
 
-enum { HANGS_MS = 50, WRITER_SHIFT = 32 };
+enum { WRITER_SHIFT = 32 };
 
 static const uint64_t POSTS_MASK = UINT32_MAX;
 
@@ -19,21 +20,39 @@ static _Atomic uint64_t *route_of(struct store *s, uint64_t inbox) {
     return &s->routes[hash_u64(inbox) % STORE_ROUTES];
 }
 
-static bool has_room(const struct store *s, unsigned writer) {
-    struct pool_state now = pool_look(s->writers.pool, writer);
-    return now.accepts && now.queued < s->config.batch_items && now.busy_ms < HANGS_MS;
+static bool has_room(const struct store *s, const struct pool_state *now) {
+    return now->accepts && now->queued < s->config.batch_items && now->busy_ms < POOL_HANGS_MS;
 }
 
-/* The first with room; if none has any, one that accepts jobs, and not always the same. */
+static bool gathers(const struct store *s, const struct pool_state *now) {
+    return has_room(s, now) && now->running == 0;
+}
+
+static bool accepts(const struct store *s, const struct pool_state *now) {
+    (void)s;
+    return now->accepts;
+}
+
+/* The first that fits, from `from` on. False: none does. */
+static bool find(const struct store *s, unsigned from,
+                 bool (*fits)(const struct store *s, const struct pool_state *now),
+                 unsigned *writer) {
+    for (unsigned i = 0; i < s->config.writers; i++) {
+        *writer = (from + i) % s->config.writers;
+        struct pool_state now = pool_look(s->writers.pool, *writer);
+        if (fits(s, &now))
+            return true;
+    }
+    return false;
+}
+
+/* When no writer has room, one that accepts jobs, and not always the same. */
 static unsigned choose(const struct store *s, uint64_t inbox) {
-    unsigned n = s->config.writers, first = (unsigned)(hash_u64(inbox) % n);
-    for (unsigned i = 0; i < n; i++)
-        if (has_room(s, i))
-            return i;
-    for (unsigned i = 0; i < n; i++)
-        if (pool_look(s->writers.pool, (first + i) % n).accepts)
-            return (first + i) % n;
-    return first;
+    unsigned writer, any = (unsigned)(hash_u64(inbox) % s->config.writers);
+    if (find(s, 0, gathers, &writer) || find(s, 0, has_room, &writer) ||
+        find(s, any, accepts, &writer))
+        return writer;
+    return any;
 }
 
 unsigned store_route_enter(struct store *s, uint64_t inbox) {

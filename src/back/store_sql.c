@@ -53,7 +53,7 @@ const char *const store_sql[SQL_COUNT] = {
     /* $1 inboxes, $2 senders, $3 ids, $4 envelopes of the posts, in order. Comes after
      * lock_inboxes in its transaction: this snapshot sees all that was committed to these inboxes,
      * and nobody can add to them. One row of (transaction, number, verdict, seq, created_at,
-     * epoch) for each post. Verdicts: new, repeat, conflict, gone. */
+     * epoch) for each post. Verdicts: new, repeat, conflict, gone, forbidden (blocked). */
     [SQL_append_rows] =
         "WITH post AS MATERIALIZED ("
         " SELECT p.n, p.inbox, p.sender, p.id, p.envelope, i.place, i.head IS NULL AS gone,"
@@ -66,7 +66,7 @@ const char *const store_sql[SQL_COUNT] = {
         " FROM ROWS FROM (unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]),"
         "  unnest($4::text[])) WITH ORDINALITY AS p (inbox, sender, id, envelope, n)"
         " LEFT JOIN LATERAL (SELECT head, ctid AS place FROM kez.inbox"
-        "  WHERE id = p.inbox AND NOT closed LIMIT 1) AS i ON true"
+        "  WHERE id = p.inbox AND NOT closed AND NOT blocked LIMIT 1) AS i ON true"
         " LEFT JOIN LATERAL (SELECT seq, created_at, envelope FROM kez.inbox_row"
         "  WHERE inbox = p.inbox AND sender = p.sender AND id = p.id LIMIT 1) AS r ON true"
         " LEFT JOIN LATERAL (SELECT seq, created_at, digest FROM kez.kept_id"
@@ -80,7 +80,9 @@ const char *const store_sql[SQL_COUNT] = {
         "  SELECT place, max(seq) AS head FROM post WHERE old_seq IS NULL AND NOT gone"
         "  GROUP BY place) AS m WHERE i.ctid = m.place"
         ") SELECT pg_current_xact_id(), n,"
-        " CASE WHEN gone THEN 'g' WHEN old_seq IS NULL THEN 'n' WHEN same THEN 'r' ELSE 'c'"
+        " CASE WHEN gone AND EXISTS (SELECT FROM kez.inbox AS b"
+        "   WHERE b.id = post.inbox AND NOT b.closed) THEN 'f' WHEN gone THEN 'g' WHEN old_seq IS "
+        "NULL THEN 'n' WHEN same THEN 'r' ELSE 'c'"
         "  END::\"char\","
         " coalesce(old_seq, seq),"
         " coalesce(old_at, statement_timestamp()::timestamptz(3)),"

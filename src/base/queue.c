@@ -33,6 +33,13 @@ static void ring(struct queue *q) {
     q->is_rung = write(q->fd, &one, sizeof one) == sizeof one || errno == EAGAIN;
 }
 
+/* Holds q->lock. */
+static void hush(struct queue *q) {
+    uint64_t rung;
+    if (!q->closed && q->is_rung)
+        q->is_rung = read(q->fd, &rung, sizeof rung) < 0 && errno != EAGAIN;
+}
+
 enum { ALWAYS = 1, QUIETLY = 2 };
 
 static enum rc push(struct queue *q, struct queue_item *item, int how) {
@@ -95,12 +102,16 @@ struct queue_item *queue_take(struct queue *q, size_t max_items, size_t max_byte
     } else {
         first = NULL;
     }
-    if (!q->first && !q->closed && q->is_rung) {
-        uint64_t rung;
-        q->is_rung = read(q->fd, &rung, sizeof rung) < 0 && errno != EAGAIN;
-    }
+    if (!q->first)
+        hush(q);
     pthread_mutex_unlock(&q->lock);
     return first;
+}
+
+void queue_hush(struct queue *q) {
+    pthread_mutex_lock(&q->lock);
+    hush(q);
+    pthread_mutex_unlock(&q->lock);
 }
 
 void queue_wait(struct queue *q, int timeout_ms) {

@@ -95,14 +95,15 @@ static void drop(struct directory *d, struct entry *e) {
 
 static uint32_t tick(uint64_t now_ms) { return (uint32_t)(now_ms / TICK_MS); }
 
-/* Holds d->lock. NULL-safe in `e`. */
-static bool copy_out(struct directory *d, struct entry *e, uint64_t now_ms, struct user *out) {
-    if (!e)
-        return false;
+/* An old entry stands there until the store has said who that is now. */
+static bool holds(const struct directory *d, const struct entry *e, uint64_t now_ms) {
     /* Below zero when the clock was read before the entry was put, by another thread. */
     int32_t age = (int32_t)(tick(now_ms) - e->put_at);
-    if (d->max_age && age > 0 && (uint64_t)age > d->max_age)
-        return false; /* it stands there until the store has said who that is now */
+    return !d->max_age || age <= 0 || (uint64_t)age <= d->max_age;
+}
+
+/* Holds d->lock. */
+static bool copy_out(struct entry *e, struct user *out) {
     e->was_used = true;
     *out = (struct user){
         .handle = e->handle, .primary = e->primary, .inbox = e->inbox, .is_blocked = e->is_blocked};
@@ -113,7 +114,17 @@ bool directory_by_handle(struct directory *d, const struct handle *h, uint64_t n
                          struct user *out) {
     uint64_t hash = hash_handle(h);
     pthread_mutex_lock(&d->lock);
-    bool is_known = copy_out(d, find_handle(d, hash, h), now_ms, out);
+    struct entry *e = find_handle(d, hash, h);
+    bool is_known = e && holds(d, e, now_ms) && copy_out(e, out);
+    pthread_mutex_unlock(&d->lock);
+    return is_known;
+}
+
+bool directory_recall(struct directory *d, const struct handle *h, struct user *out) {
+    uint64_t hash = hash_handle(h);
+    pthread_mutex_lock(&d->lock);
+    struct entry *e = find_handle(d, hash, h);
+    bool is_known = e && copy_out(e, out);
     pthread_mutex_unlock(&d->lock);
     return is_known;
 }
@@ -122,7 +133,8 @@ bool directory_by_primary(struct directory *d, const struct key *k, uint64_t now
                           struct user *out) {
     uint64_t hash = hash_primary(k);
     pthread_mutex_lock(&d->lock);
-    bool is_known = copy_out(d, find_primary(d, hash, k), now_ms, out);
+    struct entry *e = find_primary(d, hash, k);
+    bool is_known = e && holds(d, e, now_ms) && copy_out(e, out);
     pthread_mutex_unlock(&d->lock);
     return is_known;
 }

@@ -26,6 +26,23 @@ static enum step answer_sent(struct exchange *ex, int status) {
     return exchange_answer(ex, status, "application/json");
 }
 
+static step_fn post_to_user;
+
+/* Why nothing is stored for this recipient. */
+static enum step refuse(struct exchange *ex, enum rc rc) {
+    return exchange_fail(ex, rc,
+                         rc == RC_FORBIDDEN ? "The handle in `to` is blocked: it gets nothing."
+                                            : "Nobody has registered the handle in `to` here.");
+}
+
+/* Whom the directory recalled is gone or blocked; the handle may be somebody else's by now. */
+static enum step find_and_post(struct flow *flow, struct exchange *ex) {
+    ex->message.envelope = ex->job.post.envelope; /* moves back */
+    ex->drop = NULL;
+    ex->is_recalled = false;
+    return caller_find_user(flow, ex, &ex->message.to, post_to_user);
+}
+
 static enum step stored(struct flow *flow, struct exchange *ex) {
     const struct store_post *post = &ex->job.post;
     enum rc rc = post->job.rc;
@@ -34,9 +51,9 @@ static enum step stored(struct flow *flow, struct exchange *ex) {
     if (rc == RC_CONFLICT)
         return exchange_fail(ex, rc,
                              "This id was used for another envelope; choose a new random id.");
-    if (rc == RC_NOT_FOUND) {
+    if (rc == RC_NOT_FOUND || rc == RC_FORBIDDEN) {
         directory_forget(flow->directory, &post->to.handle);
-        return exchange_fail(ex, rc, "Nobody has registered the handle in `to` here.");
+        return ex->is_recalled ? find_and_post(flow, ex) : refuse(ex, rc);
     }
     if (rc == RC_UNKNOWN_OUTCOME)
         return exchange_fail(ex, rc,
@@ -50,7 +67,7 @@ static void drop_post(struct exchange *ex) { buf_done(&ex->job.post.envelope); }
 static enum step post_to_user(struct flow *flow, struct exchange *ex) {
     struct store_post *post = &ex->job.post;
     if (ex->user.is_blocked)
-        return exchange_fail(ex, RC_FORBIDDEN, "The handle in `to` is blocked: it gets nothing.");
+        return refuse(ex, RC_FORBIDDEN);
     *post = (struct store_post){.to = ex->user, .is_signed = ex->is_signed};
     if (ex->is_signed)
         post->from = ex->caller.handle;
@@ -70,6 +87,11 @@ static enum step read_message(struct flow *flow, struct exchange *ex) {
     if (ex->is_signed && ex->message.id[0] == '\0')
         return exchange_fail(ex, RC_MALFORMED,
                              "A signed message needs an `id`, so that a replay stores nothing.");
+    /* One whom the directory has known for long costs no look-up: the store knows who is gone. */
+    ex->is_recalled =
+        directory_recall(flow->directory, &ex->message.to, &ex->user) && !ex->user.is_blocked;
+    if (ex->is_recalled)
+        return post_to_user(flow, ex);
     return caller_find_user(flow, ex, &ex->message.to, post_to_user);
 }
 

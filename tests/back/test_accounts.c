@@ -176,6 +176,7 @@ static void a_blocked_inbox_is_as_good_as_gone_until_it_is_let_go(void **state) 
     assert_true(found.is_blocked);
     assert_int_equal(find(&other.handle, &found), RC_OK);
     assert_false(found.is_blocked);
+    assert_int_equal(asker_post(asker, &blocked, NULL, "", "{}", NULL), RC_FORBIDDEN);
     assert_int_equal(asker_read(asker, blocked.inbox, 0, 10, &page), RC_NOT_FOUND);
     assert_int_equal(asker_read(asker, blocked.inbox, STORE_NOW, 1, &page), RC_NOT_FOUND);
     uint64_t inboxes[2] = {blocked.inbox, other.inbox};
@@ -214,6 +215,9 @@ static void a_closed_inbox_takes_nothing_new(void **state) {
     assert_int_equal(ask_account(STORE_CLOSE, gone.inbox, false), RC_OK);
     assert_int_equal(ask_account(STORE_CLOSE, gone.inbox, false), RC_OK);
 
+    assert_int_equal(ask_account(STORE_BLOCK, gone.inbox, true), RC_OK);
+    assert_int_equal(asker_post(asker, &gone, NULL, "", "{}", NULL), RC_NOT_FOUND);
+    assert_int_equal(ask_account(STORE_BLOCK, gone.inbox, false), RC_OK);
     assert_int_equal(asker_post(asker, &gone, other.handle.text, "b", "{}", NULL), RC_NOT_FOUND);
     assert_int_equal(asker_post(asker, &gone, other.handle.text, "a", "{}", NULL), RC_NOT_FOUND);
     assert_int_equal(talker_make(asker, &other, 13, "t", both, 2, NULL), RC_NOT_FOUND);

@@ -29,6 +29,8 @@ struct job {
     const char *sql;
     enum rc rc;
     unsigned worker;
+    size_t taken; /* jobs that its worker took at once, this one among them */
+    sem_t *gate;  /* it runs until this is posted; NULL: no longer than it takes */
     sem_t done;
 };
 
@@ -49,6 +51,8 @@ static enum rc prepare(void *arg, struct link *l) {
 
 static void run_one(struct watch *of, struct pool_worker *w, struct job *job) {
     struct pg_result *r[1];
+    if (job->gate)
+        (void)sem_wait(job->gate);
     link_send_sql(pool_link(w), job->sql, 0, NULL);
     link_sync(pool_link(w));
     job->worker = pool_index(w);
@@ -60,8 +64,12 @@ static void run_one(struct watch *of, struct pool_worker *w, struct job *job) {
 }
 
 static void run(void *arg, struct pool_worker *w, struct queue_item *jobs) {
+    size_t taken = 0;
+    for (const struct queue_item *i = jobs; i; i = i->next)
+        taken++;
     for (struct queue_item *next; jobs; jobs = next) {
         next = jobs->next;
+        container_of(jobs, struct job, item)->taken = taken;
         run_one(arg, w, container_of(jobs, struct job, item));
     }
 }
@@ -92,10 +100,14 @@ static struct pool_config config_for(const char *url, unsigned workers) {
         .reconnect_max_ms = 200};
 }
 
-static void start(struct watch *w, const struct pool_config *config) {
+static void start_by(struct watch *w, const struct pool_config *config, const struct clock *clock) {
     struct pool_events events = {
         .arg = w, .prepare = prepare, .run = run, .refuse = refuse, .changed = changed};
-    assert_int_equal(pool_start(config, &events, clock_system(), &w->pool), RC_OK);
+    assert_int_equal(pool_start(config, &events, clock, &w->pool), RC_OK);
+}
+
+static void start(struct watch *w, const struct pool_config *config) {
+    start_by(w, config, clock_system());
 }
 
 static struct watch *watch;
@@ -298,6 +310,97 @@ static void another_worker_takes_the_place_of_one_that_has_no_connection(void **
     free(url);
 }
 
+/* ---- turns ---- */
+
+/* A clock that stands, so that nobody hangs before the test says so. */
+static _Atomic uint64_t hand_us = 1000000;
+static uint64_t read_hand(void *arg) {
+    (void)arg;
+    return atomic_load(&hand_us);
+}
+static const struct clock standing = {.mono_us = read_hand};
+
+static struct pool *turns;
+struct runs {
+    unsigned worker;
+    size_t jobs;
+};
+static bool runs_as_wanted(void *arg) {
+    const struct runs *want = arg;
+    return pool_look(turns, want->worker).running == want->jobs;
+}
+
+static void wait_running(unsigned worker, size_t jobs) {
+    if (!proc_poll(runs_as_wanted, &(struct runs){worker, jobs}, UP_MS))
+        fail_msg("worker %u runs %zu jobs", worker, pool_look(turns, worker).running);
+}
+
+static void push_to(struct watch *w, unsigned worker, struct job *job, sem_t *gate) {
+    init_job(job, "SELECT 1");
+    job->gate = gate;
+    assert_int_equal(pool_push_to(w->pool, worker, &job->item), RC_OK);
+}
+
+/* Lets the second worker run two jobs, until the gate is posted twice. */
+static void occupy(struct watch *w, struct job jobs[3], sem_t *gate) {
+    turns = w->pool;
+    push_to(w, 1, &jobs[0], gate);
+    wait_running(1, 1);
+    push_to(w, 1, &jobs[1], gate); /* these wait behind it */
+    push_to(w, 1, &jobs[2], gate);
+    sem_post(gate);
+    assert_int_equal(wait_job(&jobs[0]), RC_OK);
+    wait_running(1, 2);
+}
+
+static void let_go(struct job jobs[3], sem_t *gate) {
+    sem_post(gate);
+    sem_post(gate);
+    for (unsigned i = 1; i < 3; i++)
+        assert_int_equal(wait_job(&jobs[i]), RC_OK);
+    wait_running(1, 0);
+}
+
+static void where_they_take_turns_jobs_wait_until_they_are_as_many_as_another_runs(void **state) {
+    struct watch w = {0};
+    struct pool_config config = config_for(postgres_url(pg, "pool"), 2);
+    struct job others[3], a, b;
+    sem_t gate;
+    (void)state;
+    config.takes_turns = true;
+    sem_init(&gate, 0, 0);
+    start_by(&w, &config, &standing);
+    wait_accepting(&w, 2);
+    occupy(&w, others, &gate);
+
+    for (unsigned i = 0; i < 20; i++) { /* by chance it might be right once */
+        push_to(&w, 0, &a, NULL);
+        push_to(&w, 0, &b, NULL);
+        assert_int_equal(wait_job(&a), RC_OK);
+        assert_int_equal(wait_job(&b), RC_OK);
+        assert_int_equal(a.taken, 2);
+        wait_running(0, 0);
+    }
+    let_go(others, &gate);
+
+    /* One that is not joined goes when the other is done. */
+    occupy(&w, others, &gate);
+    push_to(&w, 0, &a, NULL);
+    assert_int_equal(pool_look(w.pool, 0).running, 0);
+    let_go(others, &gate);
+    assert_int_equal(wait_job(&a), RC_OK);
+
+    /* Or when the other hangs. */
+    occupy(&w, others, &gate);
+    push_to(&w, 0, &a, NULL);
+    atomic_fetch_add(&hand_us, POOL_HANGS_MS * 1000);
+    assert_int_equal(wait_job(&a), RC_OK);
+    assert_int_equal(pool_look(w.pool, 1).running, 2);
+    let_go(others, &gate);
+    pool_stop(w.pool);
+    sem_destroy(&gate);
+}
+
 static void a_full_queue_is_an_answer(void **state) {
     struct watch w = {0};
     struct pool_config config = config_for(postgres_url(pg, "pool"), 1);
@@ -330,6 +433,7 @@ int main(void) {
         cmocka_unit_test(a_session_that_was_ended_is_replaced_and_no_job_refused),
         cmocka_unit_test(a_silent_server_is_dropped_and_jobs_are_refused_at_once),
         cmocka_unit_test(another_worker_takes_the_place_of_one_that_has_no_connection),
+        cmocka_unit_test(where_they_take_turns_jobs_wait_until_they_are_as_many_as_another_runs),
         cmocka_unit_test(a_full_queue_is_an_answer),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -128,6 +128,31 @@ static void what_is_pushed_quietly_wakes_nobody_until_it_shall(void **state) {
     queue_done(&q);
 }
 
+/* A consumer that leaves what waits sleeps until somebody says so. */
+static void a_hushed_queue_is_silent_until_the_next_push_or_wake(void **state) {
+    (void)state;
+    struct queue q;
+    struct queue_item items[3] = {{.bytes = 1}, {.bytes = 1}, {.bytes = 1}};
+    assert_int_equal(queue_init(&q, 3, 10), RC_OK);
+    queue_hush(&q);
+    assert_false(is_rung(&q));
+    assert_int_equal(queue_push(&q, &items[0]), RC_OK);
+    queue_hush(&q);
+    assert_false(is_rung(&q));
+    queue_wake(&q);
+    assert_true(is_rung(&q));
+    queue_hush(&q);
+    assert_int_equal(queue_push_quietly(&q, &items[1]), RC_OK);
+    assert_false(is_rung(&q));
+    assert_int_equal(queue_push(&q, &items[2]), RC_OK);
+    assert_true(is_rung(&q));
+    assert_ptr_equal(queue_take(&q, 10, 10), &items[0]);
+    queue_close(&q);
+    queue_hush(&q);
+    assert_true(is_rung(&q)); /* the end is not to be slept through */
+    queue_done(&q);
+}
+
 static void a_closed_queue_takes_nothing_and_gives_what_it_has(void **state) {
     (void)state;
     struct queue q;
@@ -196,6 +221,7 @@ int main(void) {
         cmocka_unit_test(a_take_stops_at_the_bytes_but_gives_one),
         cmocka_unit_test(the_descriptor_is_readable_while_something_waits),
         cmocka_unit_test(what_is_pushed_quietly_wakes_nobody_until_it_shall),
+        cmocka_unit_test(a_hushed_queue_is_silent_until_the_next_push_or_wake),
         cmocka_unit_test(a_closed_queue_takes_nothing_and_gives_what_it_has),
         cmocka_unit_test(nothing_is_lost_and_each_threads_order_is_kept),
     };

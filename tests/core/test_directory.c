@@ -203,6 +203,8 @@ static void hits_grow_old(void **state) {
     assert_true(directory_by_primary(d, &u.primary, 99000, &got)); /* a clock read before */
     assert_false(directory_by_handle(d, &u.handle, 105200, &got));
     assert_false(directory_by_primary(d, &u.primary, 105200, &got));
+    assert_true(directory_recall(d, &u.handle, &got)); /* whoever wants to know who it was */
+    assert_same_user(&got, &u);
     assert_true(directory_by_handle(ageless, &u.handle, UINT64_MAX / 2, &got));
     /* Used or not: only the store makes it young again. */
     directory_put(d, &u, 200000);
@@ -213,6 +215,8 @@ static void hits_grow_old(void **state) {
     directory_put(d, &u, 206000);
     assert_true(directory_by_primary(d, &u.primary, 206000, &got));
     assert_false(got.is_blocked);
+    directory_forget(d, &u.handle);
+    assert_false(directory_recall(d, &u.handle, &got));
     directory_free(d);
     directory_free(ageless);
 }

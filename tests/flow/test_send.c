@@ -134,6 +134,47 @@ static void too_many_posts_are_429_with_a_time(void **state) {
     quota_free(one);
 }
 
+/* What the directory has known for long is tried, and looked up when the store says that this one
+ * is gone: another may have the handle by now. */
+static void a_recipient_of_old_is_posted_to_without_a_look(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t inbox; /* as the directory has it; 2 is right */
+        enum rc gone_rc;
+        uint64_t blocked;
+        const char *to;
+        int want;
+        unsigned jobs;
+    } rows[] = {
+        {2, RC_OK, 0, "bob", 201, 1},           {77, RC_NOT_FOUND, 0, "bob", 201, 3},
+        {77, RC_FORBIDDEN, 0, "bob", 201, 3},   {77, RC_FORBIDDEN, 2, "bob", 403, 2},
+        {2, RC_NOT_FOUND, 0, "bob", 404, 3},    {2, RC_FORBIDDEN, 0, "bob", 403, 3},
+        {77, RC_NOT_FOUND, 0, "carol", 404, 2},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct asked a;
+        struct user user = {.inbox = rows[i].inbox}, now;
+        char body[80];
+        world_reset();
+        world.gone_inbox = rows[i].gone_rc == RC_OK ? 0 : rows[i].inbox;
+        world.gone_rc = rows[i].gone_rc;
+        world.blocked_inbox = rows[i].blocked;
+        assert_int_equal(handle_read(str_of(rows[i].to), &user.handle), RC_OK);
+        directory_put(world.flow.directory, &user, 0); /* decades ago */
+        snprintf(body, sizeof body, "{\"to\":\"%s\",\"envelope\":{\"a\": 1}}", rows[i].to);
+        ask_begin(&a, METHOD_POST, "/v1/messages", NULL, body);
+        int got = ask_run(&a, flow_send);
+        if (got != rows[i].want || world.jobs != rows[i].jobs)
+            fail_msg("%zu: %d after %u jobs: %s", i, got, world.jobs, ask_body(&a));
+        if (rows[i].jobs == 3 && got == 201)
+            assert_string_equal(world.text, "{\"a\":1}");
+        if (got != 201)
+            assert_false(directory_recall(world.flow.directory, &user.handle, &now) &&
+                         !now.is_blocked && now.inbox == 77);
+        ask_end(&a);
+    }
+}
+
 static void unknown_recipients_are_404(void **state) {
     (void)state;
     struct asked a;
@@ -145,10 +186,15 @@ static void unknown_recipients_are_404(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-        TEST(every_outcome_has_its_answer),       TEST(a_store_that_takes_no_job_is_503_at_once),
-        TEST(an_unsigned_post_has_no_sender),     TEST(a_signed_post_carries_its_sender),
-        TEST(a_signed_post_is_checked),           TEST(unsigned_posts_can_be_switched_off),
-        TEST(too_many_posts_are_429_with_a_time), TEST(unknown_recipients_are_404),
+        TEST(every_outcome_has_its_answer),
+        TEST(a_store_that_takes_no_job_is_503_at_once),
+        TEST(an_unsigned_post_has_no_sender),
+        TEST(a_signed_post_carries_its_sender),
+        TEST(a_signed_post_is_checked),
+        TEST(unsigned_posts_can_be_switched_off),
+        TEST(too_many_posts_are_429_with_a_time),
+        TEST(a_recipient_of_old_is_posted_to_without_a_look),
+        TEST(unknown_recipients_are_404),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

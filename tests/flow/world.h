@@ -33,6 +33,8 @@ static struct {
     struct store_read read;
     struct store_trim trim;
     struct store_account account;
+    uint64_t gone_inbox; /* posts to it end with gone_rc; 0: none is */
+    enum rc gone_rc;
     uint64_t blocked_inbox; /* of who is blocked: 1 alice, 2 bob; 0: nobody */
     uint64_t leaving_version;
     bool leaving;                  /* each change leaves one of conversations_left */
@@ -161,6 +163,10 @@ enum rc store_submit(struct store *s, struct store_job *job) {
         struct store_post *post = (struct store_post *)job;
         post->seq = 7;
         post->created_at_ms = 1780000000123;
+        if (post->to.inbox == world.gone_inbox)
+            job->rc = world.gone_rc;
+        else if (world.gone_inbox)
+            snprintf(world.text, sizeof world.text, "%s", buf_cstr(&post->envelope));
         world.post = *post;
         break;
     }
