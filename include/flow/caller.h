@@ -19,9 +19,11 @@ enum step caller_find_primary(struct flow *flow, struct exchange *ex, const stru
 bool caller_path_handle(struct exchange *ex, struct handle *h, enum step *answer);
 
 /* One of the requests with a text of its own, signed by the owner of the path's handle.
- * `credential` is what X-KEZ-Auth or ?auth= held. put_text appends the signed text; it may use
- * ex->since. Goes on with `then` when ex->caller is that owner and the signature holds. */
-typedef void put_text_fn(struct exchange *ex, struct str handle, struct buf *out);
+ * `credential` is what X-KEZ-Auth or ?auth= held. put_text reads what it needs of the request and
+ * appends the signed text; false: answered. Goes on with `then` when ex->caller is that owner and
+ * the signature holds. */
+typedef bool put_text_fn(struct exchange *ex, struct str handle, struct buf *out,
+                         enum step *answer);
 enum step caller_is_owner(struct flow *flow, struct exchange *ex, struct str credential,
                           put_text_fn *put_text, step_fn *then);
 

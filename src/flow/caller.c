@@ -109,7 +109,8 @@ enum step caller_is_owner(struct flow *flow, struct exchange *ex, struct str cre
     enum step answer;
     if (!caller_path_handle(ex, &h, &answer) || !read_credential(flow, ex, credential, &answer))
         return answer;
-    put_text(ex, handle_str(&h), &ex->work);
+    if (!put_text(ex, handle_str(&h), &ex->work, &answer))
+        return answer;
     ex->after_verify = then;
     return caller_find_user(flow, ex, &h, verify_found);
 }
@@ -159,12 +160,13 @@ static struct str method_name(enum method m) {
 enum step caller_is_signer(struct flow *flow, struct exchange *ex, step_fn *then) {
     struct handle h;
     enum step answer;
-    if (str_is_absent(ex->auth_handle) || str_is_absent(ex->auth))
-        return exchange_fail(ex, RC_MISSING_AUTH,
-                             "Sign the request and send both X-KEZ-Handle and X-KEZ-Auth.");
-    enum rc rc = handle_read(ex->auth_handle, &h);
+    bool is_named = ex->auth_handle.n > 0;
+    enum rc rc = is_named ? handle_read(ex->auth_handle, &h) : RC_OK;
     if (rc != RC_OK)
         return exchange_fail(ex, rc, handle_advice(rc));
+    if (!is_named || str_is_absent(ex->auth))
+        return exchange_fail(ex, RC_MISSING_AUTH,
+                             "Sign the request and send both X-KEZ-Handle and X-KEZ-Auth.");
     if (!read_credential(flow, ex, ex->auth, &answer))
         return answer;
     auth_put_request(&ex->work, method_name(ex->method), flow->server, ex->target->raw, ex->body,

@@ -130,6 +130,9 @@ static enum step shown(struct flow *flow, struct exchange *ex) {
 }
 
 static enum step show(struct flow *flow, struct exchange *ex) {
+    enum step answer;
+    if (!path_sid(ex, &answer))
+        return answer;
     ex->job.show = (struct conversation_show){.caller = ex->caller, .sid = ex->sid};
     buf_init(&ex->job.show.json, CONVERSATION_JSON_MAX);
     ex->drop = drop_show;
@@ -137,8 +140,7 @@ static enum step show(struct flow *flow, struct exchange *ex) {
 }
 
 enum step flow_conversation_show(struct flow *flow, struct exchange *ex) {
-    enum step answer;
-    return path_sid(ex, &answer) ? caller_is_signer(flow, ex, show) : answer;
+    return caller_is_signer(flow, ex, show);
 }
 
 /* ---- changing one ---- */
@@ -166,7 +168,7 @@ static enum step changed(struct flow *flow, struct exchange *ex) {
 static enum step change(struct flow *flow, struct exchange *ex) {
     const char *advice;
     enum step answer;
-    if (!limits_allow_caller(flow->signed_quota, flow, ex, &answer))
+    if (!path_sid(ex, &answer) || !limits_allow_caller(flow->signed_quota, flow, ex, &answer))
         return answer;
     enum rc rc = conversation_read_change(ex->body, &ex->draft, &advice);
     if (rc != RC_OK)
@@ -179,8 +181,7 @@ static enum step change(struct flow *flow, struct exchange *ex) {
 }
 
 enum step flow_conversation_change(struct flow *flow, struct exchange *ex) {
-    enum step answer;
-    return path_sid(ex, &answer) ? caller_is_signer(flow, ex, change) : answer;
+    return caller_is_signer(flow, ex, change);
 }
 
 /* ---- posting to one ---- */
@@ -216,7 +217,7 @@ static enum step post(struct flow *flow, struct exchange *ex) {
     const char *advice;
     enum step answer;
     struct conversation_post *job = &ex->job.utter;
-    if (!limits_allow_caller(flow->signed_quota, flow, ex, &answer))
+    if (!path_sid(ex, &answer) || !limits_allow_caller(flow->signed_quota, flow, ex, &answer))
         return answer;
     enum rc rc = conversation_read_post(ex->body, &ex->message, &advice);
     if (rc != RC_OK)
@@ -231,6 +232,5 @@ static enum step post(struct flow *flow, struct exchange *ex) {
 }
 
 enum step flow_conversation_post(struct flow *flow, struct exchange *ex) {
-    enum step answer;
-    return path_sid(ex, &answer) ? caller_is_signer(flow, ex, post) : answer;
+    return caller_is_signer(flow, ex, post);
 }

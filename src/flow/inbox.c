@@ -50,18 +50,18 @@ static enum step read_page(struct flow *flow, struct exchange *ex) {
     return exchange_submit(flow, ex, STORE_READ, page_read);
 }
 
-static void put_poll_text(struct exchange *ex, struct str handle, struct buf *out) {
+static bool put_poll_text(struct exchange *ex, struct str handle, struct buf *out,
+                          enum step *answer) {
+    if (target_param_u64(ex->target, STR("since"), SEQ_MAX, &ex->since) != RC_OK) {
+        *answer = exchange_fail(ex, RC_MALFORMED,
+                                "`since` must be a number below 2^53 without leading zeros, once.");
+        return false;
+    }
     auth_put_poll(out, handle, ex->since, ex->auth_read.at_text);
+    return true;
 }
 
 enum step flow_inbox(struct flow *flow, struct exchange *ex) {
-    struct handle h;
-    enum step answer;
-    if (!caller_path_handle(ex, &h, &answer))
-        return answer;
-    if (target_param_u64(ex->target, STR("since"), SEQ_MAX, &ex->since) != RC_OK)
-        return exchange_fail(ex, RC_MALFORMED,
-                             "`since` must be a number below 2^53 without leading zeros, once.");
     return caller_is_owner(flow, ex, ex->auth, put_poll_text, read_page);
 }
 
@@ -76,21 +76,20 @@ static enum step trimmed(struct flow *flow, struct exchange *ex) {
 
 static enum step trim(struct flow *flow, struct exchange *ex) {
     struct handle h;
+    struct str text;
+    uint64_t upto;
     if (handle_read(ex->arg, &h) != RC_OK || !handle_eq(&h, &ex->caller.handle))
         return exchange_fail(ex, RC_FORBIDDEN, "Only the owner may trim an inbox.");
-    ex->job.trim = (struct store_trim){.inbox = ex->caller.inbox, .upto = ex->since};
+    if (target_param(ex->target, STR("upto"), &text) != RC_OK ||
+        str_read_u64(text, SEQ_MAX, &upto) != RC_OK)
+        return exchange_fail(ex, RC_MALFORMED,
+                             "Say how far: ?upto=<seq>, a number below 2^53, once.");
+    ex->job.trim = (struct store_trim){.inbox = ex->caller.inbox, .upto = upto};
     return exchange_submit(flow, ex, STORE_TRIM, trimmed);
 }
 
 enum step flow_inbox_trim(struct flow *flow, struct exchange *ex) {
     struct handle h;
-    struct str upto;
     enum step answer;
-    if (!caller_path_handle(ex, &h, &answer))
-        return answer;
-    if (target_param(ex->target, STR("upto"), &upto) != RC_OK ||
-        str_read_u64(upto, SEQ_MAX, &ex->since) != RC_OK)
-        return exchange_fail(ex, RC_MALFORMED,
-                             "Say how far: ?upto=<seq>, a number below 2^53, once.");
-    return caller_is_signer(flow, ex, trim);
+    return caller_path_handle(ex, &h, &answer) ? caller_is_signer(flow, ex, trim) : answer;
 }

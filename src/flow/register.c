@@ -180,8 +180,11 @@ static enum step keep_proofs(struct flow *flow, struct exchange *ex) {
     return exchange_submit(flow, ex, STORE_PROOFS, proofs_kept);
 }
 
-static void put_proofs_text(struct exchange *ex, struct str handle, struct buf *out) {
+static bool put_proofs_text(struct exchange *ex, struct str handle, struct buf *out,
+                            enum step *answer) {
+    (void)answer;
     auth_put_proofs(out, handle, ex->auth_read.at_text);
+    return true;
 }
 
 enum step flow_proofs(struct flow *flow, struct exchange *ex) {

@@ -39,9 +39,22 @@ static enum rc read_epoch(struct exchange *ex) {
     return RC_OK;
 }
 
+/* False: answered. */
+static bool read_beginning(struct exchange *ex, enum step *answer) {
+    if (read_start(ex) != RC_OK)
+        *answer = exchange_fail(ex, RC_MALFORMED,
+                                "Last-Event-ID and `since` must be a seq: digits, below 2^53.");
+    else if (read_epoch(ex) != RC_OK)
+        *answer = exchange_fail(ex, RC_MALFORMED, "Give `epoch` once.");
+    else
+        return true;
+    return false;
+}
+
 static enum step open_stream(struct flow *flow, struct exchange *ex) {
     enum step answer;
-    if (!limits_allow_client(flow->opens_quota, flow, ex, &answer) ||
+    if (!read_beginning(ex, &answer) ||
+        !limits_allow_client(flow->opens_quota, flow, ex, &answer) ||
         !limits_allow_caller(flow->stream_quota, flow, ex, &answer))
         return answer;
     ex->open.user = ex->caller;
@@ -67,36 +80,24 @@ static bool header_or_query(struct exchange *ex, struct str header, struct str n
     return false;
 }
 
-/* False: answered. */
-static bool read_beginning(struct exchange *ex, enum step *answer) {
-    if (read_start(ex) != RC_OK)
-        *answer = exchange_fail(ex, RC_MALFORMED,
-                                "Last-Event-ID and `since` must be a seq: digits, below 2^53.");
-    else if (read_epoch(ex) != RC_OK)
-        *answer = exchange_fail(ex, RC_MALFORMED, "Give `epoch` once.");
-    else
-        return true;
-    return false;
-}
-
-static void put_stream_text(struct exchange *ex, struct str handle, struct buf *out) {
+static bool put_stream_text(struct exchange *ex, struct str handle, struct buf *out,
+                            enum step *answer) {
+    (void)answer;
     auth_put_stream(out, handle, ex->auth_read.at_text);
+    return true;
 }
 
 enum step flow_inbox_stream(struct flow *flow, struct exchange *ex) {
     struct handle h;
     enum step answer;
     struct str credential;
-    if (!caller_path_handle(ex, &h, &answer) || !read_beginning(ex, &answer) ||
+    if (!caller_path_handle(ex, &h, &answer) ||
         !header_or_query(ex, ex->auth, STR("auth"), &credential, &answer))
         return answer;
     return caller_is_owner(flow, ex, credential, put_stream_text, open_stream);
 }
 
 static enum step open_events(struct flow *flow, struct exchange *ex) {
-    enum step answer;
-    if (!read_beginning(ex, &answer))
-        return answer;
     ex->open.tagged = true;
     return open_stream(flow, ex);
 }

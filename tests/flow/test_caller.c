@@ -23,6 +23,13 @@ static const struct endpoint {
      "GET\n/v1/inbox/%s/stream\n%lld", "", 200},
     {"proofs", flow_proofs, METHOD_PUT, "/v1/profile/%s/proofs", "PUT\n/v1/profile/%s/proofs\n%lld",
      "{\"proofs\":[\"x\"]}", 200},
+    /* what else is malformed is told to the owner alone */
+    {"stream from nowhere", flow_inbox_stream, METHOD_GET, "/v1/inbox/%s/stream?since=x",
+     "GET\n/v1/inbox/%s/stream\n%lld", "", 400},
+    {"stream of two epochs", flow_inbox_stream, METHOD_GET, "/v1/inbox/%s/stream?epoch=a&epoch=a",
+     "GET\n/v1/inbox/%s/stream\n%lld", "", 400},
+    {"proofs that are none", flow_proofs, METHOD_PUT, "/v1/profile/%s/proofs",
+     "PUT\n/v1/profile/%s/proofs\n%lld", "{", 400},
 };
 
 enum signing { NONE, EMPTY, JUNK, SIGNED };
@@ -116,6 +123,25 @@ static void a_signature_for_one_endpoint_opens_no_other(void **state) {
     assert_int_equal(world.reserved, 0);
 }
 
+/* What is signed for a poll cannot be known then; but who does not sign at all is told so first. */
+static void a_malformed_since_comes_after_the_time(void **state) {
+    (void)state;
+    static const struct {
+        long long offset_s; /* 1: not signed */
+        int want;
+        const char *code;
+    } rows[] = {{1, 400, "missing_auth"}, {-61, 401, "unauthorized"}, {0, 400, "bad_request"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct asked a;
+        ask_begin(&a, METHOD_GET, "/v1/inbox/alice?since=x", "alice", "");
+        if (rows[i].offset_s <= 0)
+            ask_sign(&a, 0, "GET\n/v1/inbox/alice\nsince=x\n1780000000", NOW_S + rows[i].offset_s);
+        assert_int_equal(ask_run(&a, flow_inbox), rows[i].want);
+        assert_non_null(strstr(ask_body(&a), rows[i].code));
+        ask_end(&a);
+    }
+}
+
 static const struct {
     const char *what, *arg, *query, *handle;
     unsigned who;
@@ -130,6 +156,10 @@ static const struct {
     {"by nobody known", "alice", "upto=7", "carol", 0, 404, "not_found"},
     {"by a malformed handle", "alice", "upto=7", "A", 0, 400, "bad_request"},
     {"by nobody named", "alice", "upto=7", NULL, 0, 400, "missing_auth"},
+    {"by nobody named, without saying how far", "alice", "x=1", NULL, 0, 400, "missing_auth"},
+    {"by nobody known, without saying how far", "alice", "x=1", "carol", 0, 404, "not_found"},
+    {"in another's name, without saying how far", "alice", "x=1", "alice", 1, 401, "unauthorized"},
+    {"another's, without saying how far", "bob", "x=1", "alice", 0, 403, "forbidden"},
     {"of a malformed handle", "A", "upto=7", "alice", 0, 400, "bad_request"},
     {"without saying how far", "alice", "x=1", "alice", 0, 400, "bad_request"},
     {"a leading zero", "alice", "upto=07", "alice", 0, 400, "bad_request"},
@@ -186,6 +216,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
         TEST(every_endpoint_answers_in_the_order_of_the_protocol),
         TEST(a_signature_for_one_endpoint_opens_no_other),
+        TEST(a_malformed_since_comes_after_the_time),
         TEST(trimming_is_the_owners_alone),
         TEST(the_stream_takes_its_signature_from_the_query_only_without_the_header),
     };

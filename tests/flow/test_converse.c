@@ -178,6 +178,35 @@ static void only_who_signed_is_heard(void **state) {
     }
 }
 
+/* Nor is anybody else told what is wrong with a sid. */
+static void only_who_signed_hears_of_a_malformed_sid(void **state) {
+    (void)state;
+    static const enum endpoint with_sid[] = {SHOW, CHANGE, POST};
+    static const struct {
+        const char *handle;
+        unsigned who;
+        int want;
+        const char *code;
+    } rows[] = {
+        {NULL, 0, 400, "missing_auth"},
+        {"alice", 1, 401, "unauthorized"}, /* bob's key */
+        {"carol", 0, 404, "not_found"},
+        {"alice", 0, 400, "bad_request"},
+    };
+    for (size_t e = 0; e < COUNT(with_sid); e++)
+        for (size_t i = 0; i < COUNT(rows); i++) {
+            struct asked a;
+            enum endpoint to = with_sid[e];
+            ask_begin(&a, endpoints[to].method, endpoints[to].target, "01ARZ", endpoints[to].body);
+            if (rows[i].handle)
+                ask_sign_general(&a, rows[i].who, endpoints[to].name, rows[i].handle);
+            int got = ask_run(&a, endpoints[to].story);
+            if (got != rows[i].want || !strstr(ask_body(&a), rows[i].code))
+                fail_msg("%s, row %zu: got %d: %s", endpoints[to].name, i, got, ask_body(&a));
+            ask_end(&a);
+        }
+}
+
 static const struct {
     enum endpoint endpoint;
     const char *what, *target, *arg, *body; /* NULL: the fine one's */
@@ -204,7 +233,7 @@ static const struct {
     {MAKE, "a NUL in the title", NULL, NULL,
      "{\"sid\":\"" SID "\",\"title\":\"a\\u0000\",\"participants\":[\"bob\"]}", 400},
     {CHANGE, "no version", NULL, NULL, "{\"title\":\"t\"}", 400},
-    {CHANGE, "version 0", NULL, NULL, "{\"version\":0}", 400},
+    {CHANGE, "version -1", NULL, NULL, "{\"version\":-1}", 400},
     {CHANGE, "added and removed", NULL, NULL,
      "{\"version\":1,\"add\":[\"bob\"],\"remove\":[\"bob\"]}", 400},
     {POST, "no id", NULL, NULL, "{\"envelope\":{}}", 400},
@@ -285,6 +314,7 @@ int main(void) {
         TEST(the_store_gets_what_was_asked),
         TEST(a_head_asks_like_a_get),
         TEST(only_who_signed_is_heard),
+        TEST(only_who_signed_hears_of_a_malformed_sid),
         TEST(bad_input_never_reaches_the_store),
         TEST(an_envelope_has_its_limit),
         TEST(writing_is_limited_by_sender),

@@ -87,19 +87,32 @@ static void a_signed_post_is_checked(void **state) {
     a.ex.body = STR("{\"to\":\"bob\",\"envelope\":{\"a\": 2},\"id\":\"x1\"}");
     assert_int_equal(ask_run(&a, flow_send), 401); /* another body */
     ask_end(&a);
+}
 
-    ask_begin(&a, METHOD_POST, "/v1/messages", NULL, unsigned_body);
-    ask_sign_general(&a, 0, "POST", "alice");
-    a.ex.auth_handle = (struct str){NULL, 0};
-    assert_int_equal(ask_run(&a, flow_send), 400);
-    assert_non_null(strstr(ask_body(&a), "missing_auth"));
-    ask_end(&a);
+/* Of the two header fields; NULL: not there. "+" stands for a good signature. */
+static const struct {
+    const char *handle, *auth, *code;
+} halves[] = {
+    {NULL, "+", "missing_auth"}, {"alice", NULL, "missing_auth"}, {"alice", "", "missing_auth"},
+    {NULL, "", "missing_auth"},  {"", NULL, "missing_auth"},      {"", "+", "missing_auth"},
+    {"A", NULL, "bad_request"},  {"A", "", "bad_request"},        {"A", "junk", "bad_request"},
+    {"A", "+", "bad_request"},   {"al", NULL, "bad_request"},
+};
 
-    ask_begin(&a, METHOD_POST, "/v1/messages", NULL, unsigned_body);
-    a.ex.auth_handle = STR("alice");
-    assert_int_equal(ask_run(&a, flow_send), 400);
-    assert_non_null(strstr(ask_body(&a), "missing_auth"));
-    ask_end(&a);
+static void half_a_signature_is_none(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        struct asked a;
+        ask_begin(&a, METHOD_POST, "/v1/messages", NULL, unsigned_body);
+        ask_sign_general(&a, 0, "POST", halves[i].handle);
+        if (!halves[i].auth || halves[i].auth[0] != '+')
+            a.ex.auth = str_of(halves[i].auth);
+        int got = ask_run(&a, flow_send);
+        if (got != 400 || !strstr(ask_body(&a), halves[i].code))
+            fail_msg("row %zu: got %d: %s", i, got, ask_body(&a));
+        ask_end(&a);
+    }
+    assert_int_equal(world.jobs, 0);
 }
 
 static void unsigned_posts_can_be_switched_off(void **state) {
@@ -191,6 +204,7 @@ int main(void) {
         TEST(an_unsigned_post_has_no_sender),
         TEST(a_signed_post_carries_its_sender),
         TEST(a_signed_post_is_checked),
+        TEST(half_a_signature_is_none),
         TEST(unsigned_posts_can_be_switched_off),
         TEST(too_many_posts_are_429_with_a_time),
         TEST(a_recipient_of_old_is_posted_to_without_a_look),
