@@ -36,11 +36,26 @@ enum step page_openapi(struct flow *flow, struct exchange *ex) {
     return exchange_answer(ex, 200, "application/yaml"); /* RFC 9512 */
 }
 
+/* An error like any other, whose further members (RFC 9457, 3.2) are the state. */
+static enum step not_ready(struct exchange *ex, struct str state) {
+    (void)exchange_fail(ex, RC_UNAVAILABLE,
+                        "Send requests to another node: this one drains, or has no store.");
+    if (ex->out.n > 0 && state.n > 1) {
+        ex->out.n--; /* the closing brace */
+        buf_put_byte(&ex->out, ',');
+        buf_put(&ex->out, str_from(state, 1));
+    }
+    return STEP_ANSWERED;
+}
+
 enum step page_ready(struct flow *flow, struct exchange *ex) {
     const struct http_admin *admin = request_of(ex)->server->admin;
     (void)flow;
-    bool is_ready = admin->is_ready(admin->arg, &ex->out);
-    return exchange_answer(ex, is_ready ? 200 : 503, "application/json");
+    if (admin->is_ready(admin->arg, &ex->work)) {
+        buf_put(&ex->out, buf_str(&ex->work));
+        return exchange_answer(ex, 200, "application/json");
+    }
+    return not_ready(ex, buf_str(&ex->work));
 }
 
 enum step page_metrics(struct flow *flow, struct exchange *ex) {

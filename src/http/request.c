@@ -181,7 +181,11 @@ static void find_step(struct request *r) {
     routes_print(has, r->allow);
     r->ex.allow = r->allow;
     r->first = page_options;
-    if (r->ex.method != METHOD_OPTIONS)
+    /* Protocol, section 1: with the header fields for other origins, whatever the path. The admin
+     * listener lets no other origin in. */
+    if (r->ex.method == METHOD_OPTIONS)
+        r->has_cors = !is_admin(r);
+    else
         refuse(r, RC_NOT_ALLOWED, "Use one of the methods that Allow names.");
 }
 

@@ -108,6 +108,9 @@ static const struct {
     {"OPTIONS /v1/nothing HTTP/1.1\r\n" END, 404, "not_found", "Access-Control-Allow-Origin: *"},
     {"OPTIONS /nothing.js HTTP/1.1\r\n" END, 404, "not_found", NULL},
     {"OPTIONS / HTTP/1.1\r\n" END, 204, "", "Allow: GET, HEAD, OPTIONS"},
+    {"OPTIONS / HTTP/1.1\r\n" END, 204, "", "Access-Control-Allow-Methods: GET, HEAD, OPTIONS"},
+    {"OPTIONS / HTTP/1.1\r\n" END, 204, "", "Access-Control-Allow-Origin: *"},
+    {"GET / HTTP/1.1\r\n" END, 200, NULL, "Access-Control-Allow-Origin:"},
     {"OPTIONS * HTTP/1.1\r\n" END, 204, "", "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
 
     /* fields that matter, twice */
@@ -579,6 +582,8 @@ static const struct {
      "Content-Type: text/plain; version=0.0.4; charset=utf-8"},
     {"HEAD /metrics HTTP/1.1\r\n" END, 200, NULL, NULL},
     {"POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n" END, 405, NULL, "Allow: GET, HEAD, OPTIONS"},
+    {"OPTIONS /metrics HTTP/1.1\r\n" END, 204, NULL, "Allow: GET, HEAD, OPTIONS"},
+    {"OPTIONS /v1/handles/alice HTTP/1.1\r\n" END, 204, NULL, "Access-Control-Allow-Origin:"},
     {"GET / HTTP/1.1\r\n" END, 404, "not_found", NULL},
     {"GET /v1/u/alice HTTP/1.1\r\n" END, 404, "not_found", NULL},
     {"POST /v1/messages HTTP/1.1\r\nContent-Length: 0\r\n" END, 404, "not_found", NULL},
@@ -600,7 +605,10 @@ static void the_admin_listener_tells_how_it_goes(void **state) {
     atomic_store(&rig->is_ready, false);
     struct answer a = ask(rig->admin_port, "GET /readyz HTTP/1.1\r\n" END);
     assert_int_equal(a.status, 503);
-    assert_string_equal(a.body, "{\"store\":\"up\"}");
+    assert_non_null(strstr(a.body, "\"status\":503,"));
+    assert_non_null(strstr(a.body, "\"code\":\"unavailable\",\"store\":\"up\"}"));
+    hold_header(&a, "Content-Type: application/problem+json", "not ready");
+    hold_header(&a, "Retry-After: 2", "not ready");
     forget(&a);
 }
 
