@@ -40,7 +40,7 @@ bool handles_have(const struct handles *h, const struct handle *one);
 /* A body that makes a conversation, or changes one. */
 struct conversation_draft {
     struct sid sid;   /* when made */
-    uint64_t version; /* when changed: the one that the caller saw, >= 1 */
+    uint64_t version; /* when changed: the one that the caller saw; may be none that was */
     bool has_title;
     char title[TITLE_MAX + 1]; /* UTF-8 without control characters; may be empty */
     struct handles add;        /* when made: the participants */

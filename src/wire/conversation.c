@@ -179,6 +179,15 @@ static bool share_one(const struct handles *a, const struct handles *b) {
     return false;
 }
 
+/* Any number: one that no conversation has is stale or ahead, which the store finds. */
+static enum rc read_version(struct str value, uint64_t *out) {
+    enum rc rc = json_u64(value, SEQ_MAX, out);
+    if (rc != RC_TOO_LARGE)
+        return rc;
+    *out = SEQ_MAX;
+    return RC_OK;
+}
+
 enum rc conversation_read_change(struct str body, struct conversation_draft *out,
                                  const char **advice) {
     enum { SEEN, TITLE, ADD, REMOVE, KNOWN };
@@ -190,9 +199,9 @@ enum rc conversation_read_change(struct str body, struct conversation_draft *out
     enum rc rc = json_split(body, (struct str){NULL, 0}, m, KNOWN);
     if (rc != RC_OK)
         return refuse(advice, rc, body_advice);
-    rc = json_u64(m[SEEN].value, SEQ_MAX, &draft.version);
-    if (rc != RC_OK || draft.version == 0)
-        return refuse(advice, RC_MALFORMED,
+    rc = read_version(m[SEEN].value, &draft.version);
+    if (rc != RC_OK)
+        return refuse(advice, rc,
                       "\"version\" must be the number that the conversation had when you saw it.");
     rc = read_title(m[TITLE].value, &draft);
     if (rc != RC_OK)

@@ -242,6 +242,11 @@ static void changes_are_by_version_and_by_right(void **state) {
            "\"forbidden\"");
     expect(&bobby, "PATCH", p.itself, "{\"version\":7,\"remove\":[\"carol\"]}", 403,
            "\"forbidden\"");
+    expect(&bobby, "PATCH", p.itself, "{\"version\":0,\"title\":\"x\"}", 409, "\"conflict\"");
+    expect(&bobby, "PATCH", p.itself, "{\"version\":9007199254740992,\"title\":\"x\"}", 409,
+           "\"conflict\"");
+    expect(&bobby, "PATCH", p.itself, "{\"version\":0,\"remove\":[\"carol\"]}", 403,
+           "\"forbidden\"");
     expect(&bobby, "PATCH", p.itself, "{\"version\":1,\"title\":\"a\\u0007\"}", 400, "title");
     expect(&bobby, "PATCH", p.itself, "{\"version\":1,\"add\":[\"nobody1\"]}", 404, "nobody1");
     expect(&bobby, "PATCH", p.itself, "{\"version\":1,\"title\":\"by bobby\"}", 200,
