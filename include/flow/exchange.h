@@ -103,7 +103,7 @@ struct exchange {
     struct buf out;
     uint32_t retry_after_s; /* 0: no such header */
     struct rate rate;       /* the tightest limit that was asked */
-    const char *challenge;  /* static; WWW-Authenticate of a 401, or NULL */
+    const char *challenge;  /* static; WWW-Authenticate of a 401; NULL: a signature */
     const char *allow;      /* static; for 405 and OPTIONS */
     bool is_stream;         /* 200 and text/event-stream: a place is reserved for `open` */
     struct push_open open;

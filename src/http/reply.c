@@ -24,6 +24,9 @@
     "X-KEZ-Auth, X-KEZ-Handle, X-Public-Key, Last-Event-ID, Content-Type, Authorization"
 #define CORS_EXPOSED "Retry-After, Allow, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 
+/* Of the protocol's own signatures; no browser asks for a password then. */
+#define SIGNATURE_CHALLENGE "KEZ-Ed25519"
+
 /* What every answer has, and what those of the API have that other origins may read. */
 static const struct field {
     const char *name, *value;
@@ -87,8 +90,8 @@ static void put_rest(struct fields *f, struct request *r) {
     put_methods(f, r);
     if (r->ex.retry_after_s)
         put_number(f, "Retry-After", r->ex.retry_after_s);
-    if (r->ex.status == 401 && r->ex.challenge)
-        put(f, "WWW-Authenticate", r->ex.challenge);
+    if (r->ex.status == 401) /* RFC 9110, 11.6.1: there must be a challenge */
+        put(f, "WWW-Authenticate", r->ex.challenge ? r->ex.challenge : SIGNATURE_CHALLENGE);
     put_rate(f, &r->ex.rate);
     /* Without knowing where its body ends, what follows is not taken for another request. */
     if (r->head.is_unframed || atomic_load(&r->server->is_closing))

@@ -183,6 +183,8 @@ enum step flow_user(struct flow *flow, struct exchange *ex) {
         ex->challenge = "Bearer realm=\"x\"";
         return exchange_fail(ex, RC_UNAUTHORIZED, "no token");
     }
+    if (str_eq(ex->arg, STR("unsigned")))
+        return exchange_fail(ex, RC_UNAUTHORIZED, "no signature");
     if (str_eq(ex->arg, STR("limited"))) {
         ex->retry_after_s = 17;
         ex->rate = (struct rate){60, 0, 17};

@@ -163,6 +163,7 @@ static const struct {
     {"GET /v1/u/limited HTTP/1.1\r\n" END, 429, NULL, "RateLimit-Reset: 17"},
     {"GET /v1/u/alice HTTP/1.1\r\n" END, 200, NULL, "RateLimit-Limit:"},
     {"GET /v1/u/secret HTTP/1.1\r\n" END, 401, NULL, "WWW-Authenticate: Bearer realm=\"x\""},
+    {"GET /v1/u/unsigned HTTP/1.1\r\n" END, 401, "unauthorized", "WWW-Authenticate: KEZ-Ed25519"},
     {"GET /v1/u/alice HTTP/1.1\r\n" END, 200, NULL, "WWW-Authenticate:"},
 
     /* every answer */
