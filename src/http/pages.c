@@ -36,14 +36,16 @@ enum step page_openapi(struct flow *flow, struct exchange *ex) {
     return exchange_answer(ex, 200, "application/yaml"); /* RFC 9512 */
 }
 
-/* An error like any other, whose further members (RFC 9457, 3.2) are the state. */
-static enum step not_ready(struct exchange *ex, struct str state) {
+/* An error like any other, whose further members (RFC 9457, 3.2) are the state that is in ex->out.
+ */
+static enum step not_ready(struct exchange *ex) {
+    buf_put(&ex->work, buf_str(&ex->out));
     (void)exchange_fail(ex, RC_UNAVAILABLE,
                         "Send requests to another node: this one drains, or has no store.");
-    if (ex->out.n > 0 && state.n > 1) {
+    if (ex->out.n > 0 && ex->work.n > 1) {
         ex->out.n--; /* the closing brace */
         buf_put_byte(&ex->out, ',');
-        buf_put(&ex->out, str_from(state, 1));
+        buf_put(&ex->out, str_from(buf_str(&ex->work), 1));
     }
     return STEP_ANSWERED;
 }
@@ -51,11 +53,9 @@ static enum step not_ready(struct exchange *ex, struct str state) {
 enum step page_ready(struct flow *flow, struct exchange *ex) {
     const struct http_admin *admin = request_of(ex)->server->admin;
     (void)flow;
-    if (admin->is_ready(admin->arg, &ex->work)) {
-        buf_put(&ex->out, buf_str(&ex->work));
+    if (admin->is_ready(admin->arg, &ex->out))
         return exchange_answer(ex, 200, "application/json");
-    }
-    return not_ready(ex, buf_str(&ex->work));
+    return not_ready(ex);
 }
 
 enum step page_metrics(struct flow *flow, struct exchange *ex) {
