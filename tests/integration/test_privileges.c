@@ -14,11 +14,8 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <linux/capability.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -107,19 +104,10 @@ static unsigned check_threads(pid_t pid) {
 
 /* Whether this test itself may listen at a port below 1024 of 127.0.0.1, and one that is free. */
 static bool find_low_port(uint16_t *port) {
-    for (uint16_t at = LOW_FIRST; at <= LOW_LAST; at++) {
-        struct sockaddr_in to = {.sin_family = AF_INET,
-                                 .sin_port = htons(at),
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_true(fd >= 0);
-        bool is_ours = bind(fd, (const struct sockaddr *)&to, sizeof to) == 0;
-        close(fd);
-        *port = at;
-        if (is_ours)
+    for (*port = LOW_FIRST; *port < LOW_LAST; ++*port)
+        if (proc_claim_port(*port))
             return true;
-    }
-    return false;
+    return proc_claim_port(*port);
 }
 
 static void end(struct node *n) {

@@ -23,7 +23,7 @@
 
 #include "support/proc.h"
 
-enum { START_MS = 10000, ANSWER_MS = 500, PATH_BYTES = 256 };
+enum { START_MS = 60000, ANSWER_MS = 500, PATH_BYTES = 256 };
 
 struct natsd {
     struct proc *proc; /* NULL while killed */

@@ -20,6 +20,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@
 enum {
     LOOK_US = 1000,         /* first pause between two looks; doubles up to LOOK_MAX_US */
     LOOK_MAX_US = 10000,    /* and stays there */
-    KILL_WAIT_MS = 10000,   /* a SIGKILLed child is gone by then, or the machine is ill */
+    KILL_WAIT_MS = 60000,   /* a SIGKILLed child is gone by then, or the machine is ill */
     PORT_FIRST = 10240,     /* below the kernel's range for outgoing connections, so that nobody */
     PORT_END = 32000,       /* takes the port of a server that is down for a while */
     REMOVE_DESCRIPTORS = 16 /* that nftw() may hold open */
@@ -291,6 +292,25 @@ static bool port_is_free(uint16_t port) {
     return is_free;
 }
 
+/* Its name is this program's from now on to its end; false: it is another's. Between two looks, and
+ * while a server is down, nothing but its name says whose a port is. Names of such sockets are of
+ * the network namespace, as ports are, and go with the program, however it ends. */
+static bool has_claimed(uint16_t port) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int n =
+        snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "kez-test-port-%u", (unsigned)port);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        fail_msg("no socket to claim a port with: %s", strerror(errno));
+    if (bind(fd, (const struct sockaddr *)&name, size) == 0)
+        return true; /* it stays open */
+    (void)close(fd);
+    return false;
+}
+
+bool proc_claim_port(uint16_t port) { return port_is_free(port) && has_claimed(port); }
+
 /* Holds `lock`. Test programs that run side by side begin at different places. */
 static uint16_t draw_port(void) {
     uint16_t drawn = 0;
@@ -309,7 +329,7 @@ uint16_t proc_free_port(void) {
         pthread_mutex_lock(&lock);
         uint16_t port = draw_port();
         pthread_mutex_unlock(&lock);
-        if (port_is_free(port))
+        if (proc_claim_port(port))
             return port;
     }
     fail_msg("no free port from %d to %d", PORT_FIRST, PORT_END - 1);

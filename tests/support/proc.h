@@ -31,8 +31,11 @@ void proc_stop(struct proc *p);
 /* Runs a program to its end, output to log_path; its exit code, or 128 + signal. */
 int proc_run(const char *const argv[], const char *log_path, const char *user, unsigned timeout_ms);
 
-/* A TCP port on 127.0.0.1 that was free a moment ago. */
+/* A TCP port on 127.0.0.1 that is free, and that no other test program is given, nor this one a
+ * second time, before this program ends. */
 uint16_t proc_free_port(void);
+/* The same of this very port; false: it is not free, or another's. */
+bool proc_claim_port(uint16_t port);
 /* The whole text of a file, NUL-terminated; the caller frees. */
 char *proc_read_file(const char *path);
 /* A new directory under TMPDIR, removed at exit; readable by `user` too. Never freed. */
