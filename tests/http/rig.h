@@ -40,7 +40,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum { WAIT_MS = 10000, OPENS_MAX = 4096 };
+enum { WAIT_MS = 60000, OPENS_MAX = 4096 };
 
 /* ---- the store: jobs are done by threads of its own, at once, never accepted, or held ---- */
 
@@ -339,10 +339,21 @@ static inline int dial(uint16_t port) {
     return fd;
 }
 
+/* A program that was stopped and goes on may find its waiting broken off (signal(7)). */
+static inline ssize_t take(int fd, void *to, size_t n) {
+    ssize_t got;
+    do
+        got = recv(fd, to, n, 0);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 /* False: the server took no more. */
 static inline bool say_bytes(int fd, const char *p, size_t n) {
     while (n) {
         ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
         if (sent <= 0)
             return false;
         p += sent;
@@ -389,7 +400,7 @@ static inline bool hear(int fd, bool is_head, struct answer *a) {
     *a = (struct answer){.status = 0};
     while (n < 4 || memcmp(a->head + n - 4, "\r\n\r\n", 4) != 0) {
         assert_true(n + 1 < sizeof a->head);
-        if (recv(fd, a->head + n, 1, 0) != 1)
+        if (take(fd, a->head + n, 1) != 1)
             return false;
         n++;
     }
@@ -405,7 +416,7 @@ static inline bool hear(int fd, bool is_head, struct answer *a) {
     assert_non_null(a->body);
     while (a->body_n < want && a->body_n < room) {
         size_t more = want == SIZE_MAX ? room - a->body_n : want - a->body_n;
-        ssize_t got = recv(fd, a->body + a->body_n, more, 0);
+        ssize_t got = take(fd, a->body + a->body_n, more);
         if (got <= 0)
             break;
         a->body_n += (size_t)got;
@@ -424,9 +435,9 @@ static inline void forget(struct answer *a) {
 static inline bool is_over(int fd) {
     char rest[4096];
     ssize_t got;
-    while ((got = recv(fd, rest, sizeof rest, 0)) > 0)
+    while ((got = take(fd, rest, sizeof rest)) > 0)
         ;
-    return got == 0 || (errno != EAGAIN && errno != EINTR);
+    return got == 0 || errno != EAGAIN;
 }
 
 /* One request on a connection of its own. */

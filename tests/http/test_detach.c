@@ -25,6 +25,8 @@ static unsigned open_fds(void) {
     return n;
 }
 
+static bool has_so_many_fds(void *arg) { return open_fds() == *(const unsigned *)arg; }
+
 struct counted {
     struct push *push;
     unsigned opened, ended; /* ended: opened or given back */
@@ -52,7 +54,7 @@ static void expect_bytes(int fd, const char *want) {
     size_t n = 0, wanted = strlen(want);
     assert_true(wanted < sizeof got);
     while (n < wanted) {
-        ssize_t more = recv(fd, got + n, wanted - n, 0);
+        ssize_t more = take(fd, got + n, wanted - n);
         assert_true(more > 0);
         n += (size_t)more;
     }
@@ -107,14 +109,15 @@ static void the_socket_lives_on_with_the_shard(void **state) {
 static void no_deadline_follows_the_socket(void **state) {
     (void)state;
     struct rig *rig = rig_new();
-    rig->config.head_timeout_s = rig->config.body_timeout_s = rig->config.idle_timeout_s = 1;
+    /* Seconds enough for a slow machine to take the request. */
+    rig->config.head_timeout_s = rig->config.body_timeout_s = rig->config.idle_timeout_s = 3;
     rig_start(rig);
     int client = dial(rig->port);
     assert_true(say(client, STREAM));
     expect_head(client);
     await_opened(&rig->push, 1);
     struct pollfd p = {.fd = client, .events = POLLIN};
-    assert_int_equal(poll(&p, 1, 3500), 0);
+    assert_int_equal(poll(&p, 1, 7000), 0);
     assert_true(say(rig->push.fds[0], "still here"));
     expect_bytes(client, "still here");
     close(client);
@@ -287,7 +290,8 @@ static void nothing_is_lost_or_kept_when_clients_vanish(void **state) {
 
     assert_int_equal(rig->push.reserved, rig->push.released + rig->push.opened);
     assert_true(rig->push.opened >= THREADS * CLIENTS / MANNERS);
-    assert_int_equal(open_fds(), before);
+    /* What is counted no more is closed a moment later. */
+    assert_true(proc_poll(has_so_many_fds, &before, WAIT_MS));
     int client = dial(rig->port); /* and it still works */
     unsigned opened = rig->push.opened;
     assert_true(say(client, STREAM));
