@@ -11,6 +11,10 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bench/fake_node.h"
 
@@ -38,7 +42,8 @@ static enum rc bench(const char *line) {
     return rc;
 }
 
-#define RUN "kez-bench run --quiet --node {} --streams 8 --handles 2 --connections 1 --timeout 1 "
+#define RUN "kez-bench run --quiet --node {} --streams 8 --handles 2 --connections 1 "
+#define PATIENT RUN "--timeout 60 " /* for what comes, however slow the machine is */
 
 static void run_against(struct fake_node with, const char *line) {
     node = with;
@@ -55,7 +60,7 @@ static void a_good_node_is_found_good(void **state) {
                                              {.drips = true},
                                              {.is_chunked = true, .drips = true}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        run_against(forms[i], RUN "--posts 40");
+        run_against(forms[i], PATIENT "--posts 40");
         if (!result_is_good(&result))
             fail_msg("form %zu: %s", i, result.troubles.at[0].text);
         assert_int_equal(result.handles_made, HANDLES);
@@ -73,9 +78,9 @@ static void a_second_run_finds_its_users_again(void **state) {
     (void)state;
     node = (struct fake_node){0};
     fake_start(&node);
-    assert_int_equal(bench(RUN "--posts 3"), RC_OK);
+    assert_int_equal(bench(PATIENT "--posts 3"), RC_OK);
     assert_int_equal(result.handles_made, HANDLES);
-    assert_int_equal(bench(RUN "--posts 3 --signed-posts --connections 4"), RC_OK);
+    assert_int_equal(bench(PATIENT "--posts 3 --signed-posts --connections 4"), RC_OK);
     fake_stop(&node);
     assert_int_equal(result.handles_made, 0);
     assert_int_equal(result.rows.delivered, 3 * SPREAD);
@@ -112,32 +117,60 @@ static const struct {
     {"a seq answered twice", {.fault = FAULT_SAME_SEQ}, .delivered = 160, .doubled = 1},
 };
 
+enum { FAULTS = sizeof faults / sizeof *faults };
+
+/* Runs in programs of their own, all at once: many of them wait for what does not come, and each
+ * has the patience that a slow machine needs for what does. */
+static struct result *run_all_faults(void) {
+    struct result *results = mmap(NULL, FAULTS * sizeof *results, PROT_READ | PROT_WRITE,
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(results, MAP_FAILED);
+    for (size_t i = 0; i < FAULTS; i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid > 0)
+            continue;
+        node = faults[i].node;
+        fake_start(&node);
+        enum rc rc = bench(RUN "--timeout 10 --posts 40");
+        results[i] = result;
+        _exit(rc == RC_OK ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    for (size_t i = 0; i < FAULTS; i++) {
+        int status;
+        assert_true(wait(&status) > 0);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+    }
+    return results;
+}
+
 static void each_fault_is_found_and_named(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-        run_against(faults[i].node, RUN "--posts 40");
-        const struct ledger *l = &result.rows;
-        if (result_is_good(&result))
+    struct result *results = run_all_faults();
+    for (size_t i = 0; i < FAULTS; i++) {
+        const struct result *r = &results[i];
+        const struct ledger *l = &r->rows;
+        if (result_is_good(r))
             fail_msg("%s: found good", faults[i].name);
         if (l->delivered != faults[i].delivered || l->lost != faults[i].lost ||
             l->repeated != faults[i].repeated || l->out_of_order != faults[i].out_of_order ||
-            result.stray != faults[i].stray || result.resyncs != faults[i].resyncs ||
-            result.streams_ended != faults[i].ended || result.posts_refused != faults[i].refused ||
-            result.posts_unknown != faults[i].unknown || result.seqs_doubled != faults[i].doubled)
+            r->stray != faults[i].stray || r->resyncs != faults[i].resyncs ||
+            r->streams_ended != faults[i].ended || r->posts_refused != faults[i].refused ||
+            r->posts_unknown != faults[i].unknown || r->seqs_doubled != faults[i].doubled)
             fail_msg("%s: delivered %d, lost %d, repeated %d, out of order %d, stray %d, "
                      "resyncs %d, ended %d, refused %d, unknown %d, doubled %d",
                      faults[i].name, (int)l->delivered, (int)l->lost, (int)l->repeated,
-                     (int)l->out_of_order, (int)result.stray, (int)result.resyncs,
-                     (int)result.streams_ended, (int)result.posts_refused,
-                     (int)result.posts_unknown, (int)result.seqs_doubled);
+                     (int)l->out_of_order, (int)r->stray, (int)r->resyncs, (int)r->streams_ended,
+                     (int)r->posts_refused, (int)r->posts_unknown, (int)r->seqs_doubled);
     }
+    assert_int_equal(munmap(results, FAULTS * sizeof *results), 0);
 }
 
 static void rows_that_change_places_are_out_of_order(void **state) {
     (void)state;
     run_against((struct fake_node){.fault = FAULT_SWAP},
                 "kez-bench run --quiet --node {} --streams 4 --handles 1 --connections 1 "
-                "--timeout 1 --posts 20");
+                "--timeout 60 --posts 20");
     assert_int_equal(result.rows.delivered, 80);
     assert_int_equal(result.rows.out_of_order, 4);
     assert_int_equal(result.rows.lost, 0);
@@ -146,19 +179,19 @@ static void rows_that_change_places_are_out_of_order(void **state) {
 
 static void streams_that_do_not_open_are_told_why(void **state) {
     (void)state;
-    run_against((struct fake_node){.fault = FAULT_REFUSE_STREAMS}, RUN "--posts 5");
+    run_against((struct fake_node){.fault = FAULT_REFUSE_STREAMS}, PATIENT "--posts 5");
     assert_int_equal(result.streams_ready, 0);
     assert_string_equal(result.troubles.at[0].text, "stream not opened: answered 401");
     assert_int_equal(result.troubles.at[0].times, STREAMS);
     assert_int_equal(result.posts, 0);
-    run_against((struct fake_node){.fault = FAULT_NEVER_READY}, RUN "--posts 5");
+    run_against((struct fake_node){.fault = FAULT_NEVER_READY}, RUN "--timeout 5 --posts 5");
     assert_string_equal(result.troubles.at[0].text, "stream not opened: not ready in time");
     assert_false(result_is_good(&result));
 }
 
 static void users_that_cannot_be_made_end_the_run(void **state) {
     (void)state;
-    run_against((struct fake_node){.fault = FAULT_REFUSE_HANDLES}, RUN "--posts 5");
+    run_against((struct fake_node){.fault = FAULT_REFUSE_HANDLES}, PATIENT "--posts 5");
     assert_int_equal(result.streams_ready, 0);
     assert_string_equal(result.troubles.at[0].text,
                         "registration: answered 403: choose another handle");
@@ -167,10 +200,15 @@ static void users_that_cannot_be_made_end_the_run(void **state) {
 
 static void a_node_that_is_not_there_is_a_trouble(void **state) {
     (void)state;
-    node = (struct fake_node){0};
-    fake_start(&node);
-    fake_stop(&node);
-    assert_int_equal(bench(RUN "--posts 5"), RC_OK);
+    /* The port is held: another program's could be there else. */
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &bytes), 0);
+    node = (struct fake_node){.port = ntohs(in.sin_port)};
+    assert_int_equal(bench(PATIENT "--posts 5"), RC_OK);
+    close(fd);
     assert_string_equal(result.troubles.at[0].text, "registration: Connection refused");
     assert_int_equal(result.troubles.at[0].times, HANDLES);
 }
@@ -179,7 +217,7 @@ static void a_rate_is_kept(void **state) {
     (void)state;
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
-    run_against((struct fake_node){0}, RUN "--posts 40 --rate 200");
+    run_against((struct fake_node){0}, PATIENT "--posts 40 --rate 200");
     clock_gettime(CLOCK_MONOTONIC, &after);
     double s =
         (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
@@ -192,7 +230,7 @@ static void idle_streams_are_weighed(void **state) {
     (void)state;
     char line[256];
     snprintf(line, sizeof line,
-             "kez-bench idle --quiet --node {} --streams 8 --hold 0 --pid %d --timeout 5",
+             "kez-bench idle --quiet --node {} --streams 8 --hold 0 --pid %d --timeout 60",
              (int)getpid());
     run_against((struct fake_node){0}, line);
     assert_true(result.has_memory);
@@ -209,12 +247,12 @@ static void a_fan_out_is_set_beside_the_bare_loop(void **state) {
     assert_true(result.sendloop_before > 0);
     assert_true(result_is_good(&result));
     run_against((struct fake_node){0}, "kez-bench fanout --quiet --node {} --streams 8 --handles 2 "
-                                       "--posts 200 --no-compare --timeout 5");
+                                       "--posts 200 --no-compare --timeout 60");
     assert_int_equal(result.rows.delivered, 200 * SPREAD);
     assert_true(result_is_good(&result));
 }
 
-#define CONVERSATION "kez-bench conversation --quiet --node {} --handles 6 --posts 40 --timeout 1 "
+#define CONVERSATION "kez-bench conversation --quiet --node {} --handles 6 --posts 40 --timeout 60 "
 
 static void a_conversation_is_counted_at_every_participant(void **state) {
     (void)state;
@@ -236,7 +274,9 @@ static void a_faulty_conversation_is_found_out(void **state) {
     (void)state;
     run_against((struct fake_node){.fault = FAULT_OTHER_ORDER}, CONVERSATION "--no-compare");
     assert_int_equal(result.rows.delivered, 40 * 6);
-    assert_int_equal(result.disagreed, 2);
+    /* In each of two places one of six saw another row than the rest: who is read first is right,
+     * so one disagrees, or five do. */
+    assert_true(result.disagreed == 2 || result.disagreed == 6 || result.disagreed == 10);
     assert_false(result_is_good(&result));
     run_against((struct fake_node){.fault = FAULT_REFUSE_CONVERSATION},
                 CONVERSATION "--no-compare");
@@ -254,7 +294,7 @@ static void ctrl_c_ends_it_with_what_it_has(void **state) {
     node = (struct fake_node){0};
     fake_start(&node);
     raise(SIGINT); /* waits until the run looks */
-    assert_int_equal(bench(RUN "--seconds 3600"), RC_OK);
+    assert_int_equal(bench(PATIENT "--seconds 3600"), RC_OK);
     fake_stop(&node);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     assert_true(result.is_interrupted);

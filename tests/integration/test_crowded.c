@@ -2,6 +2,7 @@
  * byte a second: others are served. How fast is printed.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,14 @@
 #include "support/site.h"
 
 /* As many as fit under this machine's limit of descriptors, which the node has, too. */
-enum { IDLE_MAX = 10000, DRIPPING = 500, OTHERS = 200, KEPT_BACK = 2000, DRIP_MS = 1000 };
+enum {
+    IDLE_MAX = 10000,
+    DRIPPING = 500,
+    OTHERS = 200,
+    KEPT_BACK = 2000,
+    DRIP_MS = 1000,
+    COMES_MAX = 100
+};
 
 static struct site site;
 static int idle[IDLE_MAX], dripping[DRIPPING];
@@ -51,18 +59,28 @@ static int stop(void **state) {
 
 /* ---- those who are in the way ---- */
 
-/* Every second one asks something, once. */
-static void come_and_say_nothing(uint16_t port) {
+/* False: it was shut out before its question came. */
+static bool is_answered(int fd) {
     static const char request[] = "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     char answer[1024];
+    ssize_t n = send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
+    while (n > 0 && (n = recv(fd, answer, sizeof answer, 0)) < 0 && errno == EINTR)
+        n = 1;
+    return n > 0;
+}
+
+/* Every second one asks something, once. Where not all fit, who is slow to ask has to come again.
+ */
+static void come_and_say_nothing(uint16_t port, bool all_fit) {
     for (unsigned i = 0; i < idle_count; i++) {
-        idle[i] = http_connect(port, 0);
-        assert_true(idle[i] >= 0);
-        if (i % 2)
-            continue;
-        assert_int_equal(send(idle[i], request, sizeof request - 1, MSG_NOSIGNAL),
-                         sizeof request - 1);
-        assert_true(recv(idle[i], answer, sizeof answer, 0) > 0);
+        for (unsigned times = 1;; times++) {
+            idle[i] = http_connect(port, 0);
+            assert_true(idle[i] >= 0);
+            if (i % 2 || is_answered(idle[i]))
+                break;
+            assert_true(!all_fit && times < COMES_MAX);
+            close(idle[i]);
+        }
     }
 }
 
@@ -136,7 +154,7 @@ static void expect_service(struct node *n, const char *what) {
                   (double)took_us[OTHERS * 99 / 100] / 1000, (double)took_us[OTHERS - 1] / 1000);
 }
 
-static void crowd(const char *what, const char *const *flags) {
+static void crowd(const char *what, const char *const *flags, bool all_fit) {
     struct node *n = site_node(&site, flags);
     struct signer served;
     struct sse_reader stream;
@@ -150,7 +168,7 @@ static void crowd(const char *what, const char *const *flags) {
     assert_int_equal(pipe(tell), 0);
     d.stop_fd = tell[0];
     memset(dripping, -1, sizeof dripping);
-    come_and_say_nothing(node_port(n));
+    come_and_say_nothing(node_port(n), all_fit);
     assert_int_equal(pthread_create(&d.thread, NULL, drip, &d), 0);
     assert_true(proc_poll(has_dripped, &d, HTTP_WAIT_MS));
     print_message("%s: connections of the node: %.0f\n", what, node_metric(n, "kez_connections"));
@@ -175,7 +193,7 @@ static void a_crowd_that_fits_is_in_nobodys_way(void **state) {
     char limit[16];
     (void)snprintf(limit, sizeof limit, "%u", idle_count + 2 * DRIPPING);
     const char *const flags[] = {"--limit-connections", limit, NULL};
-    crowd("all fit", flags);
+    crowd("all fit", flags, true);
 }
 
 /* More than the node takes by default: they give way to who asks something, and not only when their
@@ -183,7 +201,7 @@ static void a_crowd_that_fits_is_in_nobodys_way(void **state) {
 static void a_crowd_that_does_not_fit_gives_way(void **state) {
     (void)state;
     static const char *const flags[] = {"--head-time", "600", "--idle-time", "600", NULL};
-    crowd("too many", flags);
+    crowd("too many", flags, false);
 }
 
 /* Too few descriptors are told before anybody connects, with what to do about it. */
