@@ -18,7 +18,7 @@
 #include "support/proc.h"
 #include "support/relay.h"
 
-enum { UP_MS = 30000, SOON_MS = 20000 };
+enum { UP_MS = 60000, SOON_MS = 60000 };
 
 static int setup(void **state) {
     (void)state;
@@ -47,7 +47,6 @@ static struct far far_start(void) {
                    (unsigned)relay_port(f.relay), strchr(port, '/'));
     struct store_config config = asker_config(text);
     config.writers = 1;
-    config.timeout_ms = 10000; /* it is not waited for */
     f.asker = asker_start_with(&config);
     asker_wait_up(f.asker, true, UP_MS);
     return f;
@@ -61,10 +60,9 @@ static void far_stop(struct far *f) {
 /* The server's answers are lost until `sql` is true, which says that it has committed; then the
  * connection is cut. */
 static void lose_answers_until(struct far *f, struct store_job *job, const char *sql) {
-    relay_lose_answers(f->relay, true);
+    relay_lose_answers(f->relay);
     assert_int_equal(asker_begin(f->asker, job), RC_OK);
     wait_for(sql);
-    relay_lose_answers(f->relay, false);
     relay_cut(f->relay);
 }
 
@@ -98,12 +96,11 @@ static void a_post_that_was_stored_is_found_after_its_sender_was_removed(void **
     hall_users(u, 2);
     unsigned number = hall_talk(u, 2);
     struct conversation_post *p = talker_post_new(&u[1], number, "late-post", "{\"n\":1}");
-    relay_lose_answers(far.relay, true);
+    relay_lose_answers(far.relay);
     assert_int_equal(asker_begin(far.asker, &p->job), RC_OK);
     wait_for("SELECT count(*) = 1 FROM kez.letter WHERE id = 'late-post'");
     struct talker_change remove = {.number = number, .version = 1, .remove = &u[1], .n_remove = 1};
     assert_int_equal(talker_change(hall.asker, &u[0], &remove, NULL, NULL), RC_OK);
-    relay_lose_answers(far.relay, false);
     relay_cut(far.relay);
     assert_int_equal(asker_wait(&p->job), RC_REPEAT);
     assert_int_equal(p->seq, 2);
@@ -125,14 +122,13 @@ static void a_making_whose_answer_was_lost_is_told_of_as_it_was_made(void **stat
     struct conversation_make m = {
         .job.kind = STORE_CONVERSATION_MAKE, .caller = u[0], .draft = &draft};
     buf_init(&m.json, CONVERSATION_JSON_MAX);
-    relay_lose_answers(far.relay, true);
+    relay_lose_answers(far.relay);
     assert_int_equal(asker_begin(far.asker, &m.job), RC_OK);
     (void)snprintf(sql, sizeof sql, "SELECT count(*) = 1 FROM kez.conversation WHERE sid = '%s'",
                    talker_sid(number).text);
     wait_for(sql);
     struct talker_change change = {.number = number, .version = 1, .title = "quick"};
     assert_int_equal(talker_change(hall.asker, &u[1], &change, NULL, NULL), RC_OK);
-    relay_lose_answers(far.relay, false);
     relay_cut(far.relay);
     assert_int_equal(asker_wait(&m.job), RC_REPEAT);
     assert_non_null(strstr(buf_cstr(&m.json), "\"version\":2"));
@@ -227,19 +223,19 @@ static void a_change_whose_commit_was_not_answered_is_settled(void **state) {
 /* A session that holds the head of this user's inbox. */
 static struct link *hold_inbox(const struct user *user) {
     struct link_config c = {
-        .url = hall.url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
+        .url = hall.url, .name = "test", .timeout_ms = SOON_MS, .connect_timeout_ms = SOON_MS};
     struct link *session;
     char sql[128];
     assert_int_equal(link_new(&c, clock_system(), &session), RC_OK);
     assert_int_equal(link_open(session), RC_OK);
     (void)snprintf(sql, sizeof sql, "BEGIN; SELECT FROM kez.inbox WHERE id = %llu FOR UPDATE",
                    (unsigned long long)user->inbox);
-    assert_int_equal(link_script(session, sql, 10000), RC_OK);
+    assert_int_equal(link_script(session, sql, SOON_MS), RC_OK);
     return session;
 }
 
 static void let_go(struct link *session) {
-    assert_int_equal(link_script(session, "ROLLBACK", 10000), RC_OK);
+    assert_int_equal(link_script(session, "ROLLBACK", SOON_MS), RC_OK);
     link_free(session);
 }
 
@@ -328,7 +324,7 @@ static void an_inbox_that_another_holds_fails_only_its_own_conversations(void **
     unsigned stuck = hall_talk(u, 3), fine = hall_talk(&u[1], 3);
     struct store_config config = asker_config(hall.url);
     config.writers = 1;
-    config.timeout_ms = 2000; /* a lock is waited for half of it */
+    config.timeout_ms = 4000; /* a lock is waited for half of it */
     struct asker *a = asker_start_with(&config);
     asker_wait_up(a, true, UP_MS);
     struct link *session = hold_inbox(&u[0]);

@@ -287,7 +287,7 @@ static void a_node_that_knows_no_conversations_reads_their_rows(void **state) {
     struct store_config config = asker_config(postgres_url(hall.pg, "old"));
     config.writers = 1;
     old = asker_start_with(&config);
-    asker_wait_up(old, true, 30000);
+    asker_wait_up(old, true, 60000);
     u[0] = asker_user(old, 1);
     u[1] = asker_user(old, 2);
     assert_int_equal(talker_make(old, &u[0], 1, "t", u, 2, NULL), RC_OK);

@@ -20,7 +20,7 @@
 #include "support/postgres.h"
 #include "support/proc.h"
 
-enum { UP_MS = 60000, WAIT_S = 30 };
+enum { UP_MS = 60000, WAIT_S = 120, PATIENT_MS = 60000 };
 
 static struct postgres *pg;
 
@@ -38,6 +38,7 @@ struct watch {
     struct pool *pool;
     atomic_uint prepared, accepting;
     atomic_bool prepare_fails, push_again;
+    sem_t *gate; /* a job that runs takes one; NULL: none is needed */
 };
 
 static enum rc prepare(void *arg, struct link *l) {
@@ -51,8 +52,9 @@ static enum rc prepare(void *arg, struct link *l) {
 
 static void run_one(struct watch *of, struct pool_worker *w, struct job *job) {
     struct pg_result *r[1];
-    if (job->gate)
-        (void)sem_wait(job->gate);
+    sem_t *gate = job->gate ? job->gate : of->gate;
+    while (gate && sem_wait(gate) != 0)
+        continue; /* EINTR */
     link_send_sql(pool_link(w), job->sql, 0, NULL);
     link_sync(pool_link(w));
     job->worker = pool_index(w);
@@ -90,24 +92,27 @@ static void changed(void *arg, bool one_more) {
 }
 
 static struct pool_config config_for(const char *url, unsigned workers) {
-    return (struct pool_config){
-        .link = {.url = url, .name = "a pool", .timeout_ms = 1000, .connect_timeout_ms = 1000},
-        .workers = workers,
-        .queue_items = 1000,
-        .queue_bytes = 1000000,
-        .take_items = 10,
-        .take_bytes = 100000,
-        .reconnect_max_ms = 200};
+    return (struct pool_config){.link = {.url = url,
+                                         .name = "a pool",
+                                         .timeout_ms = PATIENT_MS,
+                                         .connect_timeout_ms = PATIENT_MS},
+                                .workers = workers,
+                                .queue_items = 1000,
+                                .queue_bytes = 1000000,
+                                .take_items = 10,
+                                .take_bytes = 100000,
+                                .reconnect_max_ms = 200};
 }
 
-static void start_by(struct watch *w, const struct pool_config *config, const struct clock *clock) {
+static void start_with(struct watch *w, const struct pool_config *config,
+                       const struct clock *clock) {
     struct pool_events events = {
         .arg = w, .prepare = prepare, .run = run, .refuse = refuse, .changed = changed};
     assert_int_equal(pool_start(config, &events, clock, &w->pool), RC_OK);
 }
 
 static void start(struct watch *w, const struct pool_config *config) {
-    start_by(w, config, clock_system());
+    start_with(w, config, clock_system());
 }
 
 static struct watch *watch;
@@ -253,17 +258,28 @@ static void a_connection_that_cannot_be_set_up_is_tried_again(void **state) {
     pool_stop(w.pool);
 }
 
+enum { SLOWNESS = 20 };
+
+static uint64_t slow_us(void *arg) {
+    (void)arg;
+    return clock_mono_us(clock_system()) / SLOWNESS;
+}
+
+/* By its clock a new connection is made within the second that jobs are kept for it, however slow
+ * the machine is. */
 static void a_session_that_was_ended_is_replaced_and_no_job_refused(void **state) {
     enum { ENDS = 5 };
+    static const struct clock slow = {.mono_us = slow_us};
     struct watch w = {0};
     struct pool_config config = config_for(postgres_url(pg, "pool"), 1);
     (void)state;
-    start(&w, &config);
+    config.reconnect_max_ms = 50;
+    start_with(&w, &config, &slow);
     wait_accepting(&w, 1);
     for (unsigned i = 1; i <= ENDS; i++) {
         unsigned before = atomic_load(&w.prepared);
         postgres_exec(pg, "pool",
-                      "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                      "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                       " WHERE application_name = 'a pool'");
         assert_int_equal(ask(&w, "SELECT 1"), RC_OK);
         assert_true(atomic_load(&w.prepared) > before);
@@ -276,6 +292,7 @@ static void a_silent_server_is_dropped_and_jobs_are_refused_at_once(void **state
     struct watch w = {0};
     struct pool_config config = config_for(postgres_url(pg, "pool"), 1);
     (void)state;
+    config.link.timeout_ms = 3000;
     start(&w, &config);
     wait_accepting(&w, 1);
     postgres_freeze(pg);
@@ -369,7 +386,7 @@ static void where_they_take_turns_jobs_wait_until_they_are_as_many_as_another_ru
     (void)state;
     config.takes_turns = true;
     sem_init(&gate, 0, 0);
-    start_by(&w, &config, &standing);
+    start_with(&w, &config, &standing);
     wait_accepting(&w, 2);
     occupy(&w, others, &gate);
 
@@ -402,7 +419,8 @@ static void where_they_take_turns_jobs_wait_until_they_are_as_many_as_another_ru
 }
 
 static void a_full_queue_is_an_answer(void **state) {
-    struct watch w = {0};
+    sem_t gate;
+    struct watch w = {.gate = &gate};
     struct pool_config config = config_for(postgres_url(pg, "pool"), 1);
     struct job jobs[4];
     enum rc rc = RC_OK;
@@ -410,17 +428,21 @@ static void a_full_queue_is_an_answer(void **state) {
     (void)state;
     config.queue_items = 2;
     config.take_items = 1;
+    assert_int_equal(sem_init(&gate, 0, 0), 0);
     start(&w, &config);
     wait_accepting(&w, 1);
     for (; n < 4 && rc == RC_OK; n += rc == RC_OK) {
-        init_job(&jobs[n], "SELECT pg_sleep(0.2)");
+        init_job(&jobs[n], "SELECT 1");
         rc = pool_push_any(w.pool, &jobs[n].item);
     }
     assert_int_equal(rc, RC_FULL);
-    assert_true(n >= 2);
+    assert_true(n >= 2); /* and one more when the first has been taken */
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(sem_post(&gate), 0);
     for (unsigned i = 0; i < n; i++)
         assert_int_equal(wait_job(&jobs[i]), RC_OK);
     pool_stop(w.pool);
+    sem_destroy(&gate);
 }
 
 int main(void) {

@@ -21,7 +21,7 @@
 #include "support/postgres.h"
 #include "support/proc.h"
 
-enum { TIMEOUT_MS = 3000 };
+enum { TIMEOUT_MS = 60000, LATE_MS = 2000 };
 
 static struct postgres *pg;
 
@@ -37,16 +37,18 @@ static int teardown(void **state) {
     return 0;
 }
 
-static struct link *new_link(const char *url, uint32_t timeout_ms) {
-    struct link_config c = {
-        .url = url, .name = "a test", .timeout_ms = timeout_ms, .connect_timeout_ms = timeout_ms};
+static struct link *new_link(const char *url, uint32_t timeout_ms, uint32_t connect_timeout_ms) {
+    struct link_config c = {.url = url,
+                            .name = "a test",
+                            .timeout_ms = timeout_ms,
+                            .connect_timeout_ms = connect_timeout_ms};
     struct link *l = NULL;
     assert_int_equal(link_new(&c, clock_system(), &l), RC_OK);
     return l;
 }
 
 static struct link *opened(uint32_t timeout_ms) {
-    struct link *l = new_link(postgres_url(pg, "link"), timeout_ms);
+    struct link *l = new_link(postgres_url(pg, "link"), timeout_ms, TIMEOUT_MS);
     assert_int_equal(link_open(l), RC_OK);
     return l;
 }
@@ -76,7 +78,7 @@ static void every_form_of_url_opens(void **state) {
                    port_of(uri));
     const char *const urls[] = {uri, local, pairs};
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
-        struct link *l = new_link(urls[i], TIMEOUT_MS);
+        struct link *l = new_link(urls[i], TIMEOUT_MS, TIMEOUT_MS);
         assert_int_equal(link_open(l), RC_OK);
         assert_true(link_server_version(l) >= 150000);
         assert_int_equal(link_ping(l), RC_OK);
@@ -90,7 +92,7 @@ static void what_keeps_it_from_opening_is_said_without_the_password(void **state
     char url[128];
     (void)snprintf(url, sizeof url, "postgresql://kez:sesame@127.0.0.1:%u/none",
                    port_of(postgres_url(pg, "link")));
-    struct link *l = new_link(url, TIMEOUT_MS);
+    struct link *l = new_link(url, TIMEOUT_MS, TIMEOUT_MS);
     assert_int_equal(link_open(l), RC_UNAVAILABLE);
     assert_false(link_is_open(l));
     assert_non_null(strstr(link_why(l), "\"none\" does not exist"));
@@ -119,7 +121,7 @@ static void a_host_that_never_answers_is_given_up_and_the_next_one_tried(void **
     char url[128];
     (void)snprintf(url, sizeof url, "postgresql://kez@127.0.0.1:%u,127.0.0.1:%u/link", deaf,
                    port_of(postgres_url(pg, "link")));
-    struct link *l = new_link(url, 300);
+    struct link *l = new_link(url, TIMEOUT_MS, LATE_MS);
     assert_int_equal(link_open(l), RC_UNAVAILABLE);
     assert_true(link_timed_out(l));
     assert_int_equal(link_open(l), RC_OK);
@@ -193,7 +195,7 @@ static void a_commit_that_fails_is_a_failure(void **state) {
 /* More than the sockets hold, in both directions at once. */
 static void large_pipelines_do_not_get_stuck(void **state) {
     enum { N = 6, BYTES = 4 * 1024 * 1024 };
-    struct link *l = opened(20000);
+    struct link *l = opened(TIMEOUT_MS);
     struct pg_result *r[N];
     char *text = malloc(BYTES + 1);
     (void)state;
@@ -212,7 +214,7 @@ static void large_pipelines_do_not_get_stuck(void **state) {
 
 static void an_answer_that_is_late_ends_the_connection(void **state) {
     (void)state;
-    struct link *l = opened(300);
+    struct link *l = opened(LATE_MS);
     struct pg_result *r[1];
     link_send_sql(l, "SELECT pg_sleep(600)", 0, NULL);
     link_sync(l);
@@ -261,7 +263,7 @@ static void a_server_that_hangs_up_is_noticed(void **state) {
     struct pg_result *r[1];
     assert_true(link_is_alive(idle));
     link_set_note(idle, "a note");
-    link_send_sql(busy, "SELECT pg_sleep(60)", 0, NULL);
+    link_send_sql(busy, "SELECT pg_sleep(600)", 0, NULL);
     link_sync(busy);
     postgres_exec(pg, "link",
                   "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

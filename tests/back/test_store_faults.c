@@ -24,15 +24,8 @@ enum { TIMEOUT_MS = 3000, UP_MS = 60000, DOWN_MS = 60000, SOON_MS = 60000 };
 
 static struct postgres *pg;
 static const char *url;
-static struct asker *asker;
+static struct asker *asker; /* patient: however slow the machine is, it is answered */
 static unsigned next_user = 1;
-
-/* A store that is less patient than others, since it will be made to wait. */
-static struct store_config hasty_config(void) {
-    struct store_config config = asker_config(url);
-    config.timeout_ms = config.connect_timeout_ms = TIMEOUT_MS;
-    return config;
-}
 
 static struct asker *start_asker(const struct store_config *config) {
     struct asker *a = asker_start_with(config);
@@ -40,12 +33,23 @@ static struct asker *start_asker(const struct store_config *config) {
     return a;
 }
 
+/* A store that is less patient, where what is looked at is that it waits no longer. */
+static struct store_config hasty_config(void) {
+    struct store_config config = asker_config(url);
+    config.timeout_ms = TIMEOUT_MS;
+    return config;
+}
+
+static struct asker *start_hasty(void) {
+    struct store_config config = hasty_config();
+    return start_asker(&config);
+}
+
 static int setup(void **state) {
     (void)state;
     pg = postgres_start();
     url = postgres_url(pg, "faults");
-    struct store_config config = hasty_config();
-    asker = start_asker(&config);
+    asker = asker_start(url);
     return 0;
 }
 
@@ -69,7 +73,7 @@ static void wait_for(const char *sql) { postgres_await(pg, "faults", sql); }
 /* Another session, to hold locks. */
 static struct link *other_session(void) {
     struct link_config c = {
-        .url = url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
+        .url = url, .name = "test", .timeout_ms = SOON_MS, .connect_timeout_ms = SOON_MS};
     struct link *l;
     assert_int_equal(link_new(&c, clock_system(), &l), RC_OK);
     assert_int_equal(link_open(l), RC_OK);
@@ -77,7 +81,7 @@ static struct link *other_session(void) {
 }
 
 static void run_in(struct link *l, const char *sql) {
-    assert_int_equal(link_script(l, sql, 10000), RC_OK);
+    assert_int_equal(link_script(l, sql, SOON_MS), RC_OK);
 }
 
 /* ---- down and up ---- */
@@ -99,7 +103,7 @@ static void a_halted_server_is_noticed_jobs_are_refused_at_once_and_it_heals(voi
 static void a_store_starts_without_a_server_and_waits_for_it(void **state) {
     (void)state;
     postgres_halt(pg, "fast");
-    struct store_config config = hasty_config();
+    struct store_config config = asker_config(url);
     struct asker *a = asker_start_with(&config);
     assert_false(asker_gets_up(a, 300));
     assert_int_equal(asker_register(a, "early", 9998, NULL), RC_UNAVAILABLE);
@@ -113,13 +117,14 @@ static void a_frozen_server_times_out_and_nothing_is_doubled(void **state) {
     enum { N = 40 };
     struct store_post *posts[N];
     struct user user = asker_user(asker, next_user++);
+    struct asker *a = start_hasty();
     (void)state;
     postgres_freeze(pg);
     for (size_t i = 0; i < N; i++) {
         char id[8];
         (void)snprintf(id, sizeof id, "%zu", i);
         posts[i] = asker_post_new(&user, NULL, i % 2 ? id : "", "{}");
-        assert_int_equal(asker_begin(asker, &posts[i]->job), RC_OK);
+        assert_int_equal(asker_begin(a, &posts[i]->job), RC_OK);
     }
     for (size_t i = 0; i < N; i++) {
         enum rc rc = asker_wait(&posts[i]->job);
@@ -127,10 +132,11 @@ static void a_frozen_server_times_out_and_nothing_is_doubled(void **state) {
     }
     /* The writers see it by their posts; the reader by a job, here. */
     struct page page;
-    assert_int_equal(asker_read(asker, user.inbox, 0, 1, &page), RC_UNAVAILABLE);
-    asker_wait_up(asker, false, DOWN_MS);
+    assert_int_equal(asker_read(a, user.inbox, 0, 1, &page), RC_UNAVAILABLE);
+    asker_wait_up(a, false, DOWN_MS);
     postgres_thaw(pg);
-    asker_wait_up(asker, true, UP_MS);
+    asker_wait_up(a, true, UP_MS);
+    asker_stop(a);
     for (size_t i = 0; i < N; i++) {
         if (i % 2) {
             enum rc rc = asker_insist(asker, &posts[i]->job);
@@ -153,27 +159,31 @@ static void a_server_that_wakes_while_the_outcome_is_settled_stores_nothing_twic
     for (unsigned named = 0; named < 2; named++) {
         struct user user = asker_user(asker, next_user++);
         struct store_post *p = asker_post_new(&user, NULL, named ? "id" : "", "{}");
+        struct asker *a = start_hasty(); /* just now: no ping of it is under way */
         postgres_freeze(pg);
         int64_t errors = atomic_load(&stats.store_errors);
-        assert_int_equal(asker_begin(asker, &p->job), RC_OK);
+        assert_int_equal(asker_begin(a, &p->job), RC_OK);
         assert_true(proc_poll(errors_rose, &errors, SOON_MS));
         postgres_thaw(pg);
         enum rc rc = asker_wait(&p->job);
         /* The error may have been an idle connection's, and the post's own answer still in time. */
         assert_true(rc == RC_OK || rc == (named ? RC_REPEAT : RC_UNKNOWN_OUTCOME));
-        asker_wait_up(asker, true, UP_MS);
+        asker_wait_up(a, true, UP_MS);
         uint64_t head = asker_head(asker, user.inbox).head;
         assert_true(head == 1 || (head == 0 && rc == RC_UNKNOWN_OUTCOME));
         asker_post_free(p);
+        asker_stop(a);
     }
 }
 
 static void a_frozen_server_is_noticed_by_an_idle_store(void **state) {
     (void)state;
+    struct asker *a = start_hasty();
     postgres_freeze(pg);
-    asker_wait_up(asker, false, DOWN_MS);
+    asker_wait_up(a, false, DOWN_MS);
     postgres_thaw(pg);
-    asker_wait_up(asker, true, UP_MS);
+    asker_wait_up(a, true, UP_MS);
+    asker_stop(a);
 }
 
 static void a_full_queue_is_an_answer(void **state) {
@@ -346,15 +356,16 @@ static bool waits_or_is_answered(void *arg) {
     return answers > 0 || is_true(sync);
 }
 
-/* A post whose COMMIT waits. The server heeds its settings a little after it was told. */
-static struct store_post *post_that_waits(const struct user *user) {
+/* A post whose COMMIT waits, or has waited until it was given up. The server heeds its settings a
+ * little after it was told. */
+static struct store_post *post_that_waits(struct asker *a, const struct user *user) {
     for (;;) {
         struct store_post *p = asker_post_new(user, NULL, "", "{\"n\":1}");
         int answers;
-        assert_int_equal(asker_begin(asker, &p->job), RC_OK);
+        assert_int_equal(asker_begin(a, &p->job), RC_OK);
         assert_true(proc_poll(waits_or_is_answered, p, SOON_MS));
         assert_int_equal(sem_getvalue(p->job.arg, &answers), 0);
-        if (answers == 0)
+        if (answers == 0 || p->job.rc != RC_OK)
             return p;
         assert_int_equal(asker_wait(&p->job), RC_OK);
         asker_post_free(p);
@@ -365,7 +376,7 @@ static void a_commit_whose_answer_was_lost_is_found_to_be_done(void **state) {
     (void)state;
     struct user user = asker_user(asker, next_user++);
     await_standby(true);
-    struct store_post *p = post_that_waits(&user);
+    struct store_post *p = post_that_waits(asker, &user);
     exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
     await_standby(false);
     assert_int_equal(asker_wait(&p->job), RC_OK);
@@ -405,10 +416,12 @@ static void a_commit_that_was_undone_is_run_again(void **state) {
 static void a_commit_that_stays_open_is_an_unknown_outcome(void **state) {
     (void)state;
     struct user user = asker_user(asker, next_user++);
+    struct asker *a = start_hasty();
     await_standby(true);
-    struct store_post *plain = post_that_waits(&user);
+    struct store_post *plain = post_that_waits(a, &user);
     struct store_post *named = asker_post_new(&user, NULL, "id", "{\"n\":2}");
-    assert_int_equal(asker_begin(asker, &named->job), RC_OK);
+    asker_wait_up(a, true, UP_MS); /* it may have gone down with the first */
+    assert_int_equal(asker_begin(a, &named->job), RC_OK);
     assert_int_equal(asker_wait(&plain->job), RC_UNKNOWN_OUTCOME);
     enum rc rc = asker_wait(&named->job);
     assert_true(rc == RC_UNKNOWN_OUTCOME || rc == RC_UNAVAILABLE);
@@ -425,6 +438,7 @@ static void a_commit_that_stays_open_is_an_unknown_outcome(void **state) {
     page_done(&page);
     asker_post_free(plain);
     asker_post_free(named);
+    asker_stop(a);
 }
 
 /* ---- locks ---- */
@@ -473,6 +487,7 @@ static void posts_to_other_inboxes_pass_a_writer_that_hangs(void **state) {
     struct store_post *first = asker_post_new(&stuck, NULL, "", "{\"n\":1}");
     struct store_post *second = asker_post_new(&stuck, NULL, "", "{\"n\":2}");
     assert_int_equal(asker_begin(asker, &first->job), RC_OK);
+    wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
     uint64_t hangs_ms = clock_mono_ms(clock_system()) + 200;
     assert_true(proc_poll(time_has_come, &hangs_ms, SOON_MS));
     /* The second of the same inbox stays behind the first. */

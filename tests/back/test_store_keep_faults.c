@@ -199,21 +199,21 @@ static void a_locked_inbox_waits_for_its_turn_and_others_do_not(void **state) {
     (void)state;
     make_inboxes(120, 3);
     struct link_config c = {
-        .url = url, .name = "test", .timeout_ms = 10000, .connect_timeout_ms = 10000};
+        .url = url, .name = "test", .timeout_ms = SOON_MS, .connect_timeout_ms = SOON_MS};
     struct link *other;
     assert_int_equal(link_new(&c, clock_system(), &other), RC_OK);
     assert_int_equal(link_open(other), RC_OK);
     assert_int_equal(link_script(other,
                                  "BEGIN; SELECT FROM kez.inbox WHERE id ="
                                  " (SELECT min(id) + 60 FROM kez.inbox) FOR UPDATE",
-                                 10000),
+                                 SOON_MS),
                      RC_OK);
     struct asker *keeper = start_keeper("keeper", 1);
     await_passes(1);
     assert_sql("SELECT count(*) || ' ' || min(id - 60 - (SELECT min(id) FROM kez.inbox))"
                " FROM kez.inbox WHERE first = 1",
                "1 0");
-    assert_int_equal(link_script(other, "COMMIT", 10000), RC_OK);
+    assert_int_equal(link_script(other, "COMMIT", SOON_MS), RC_OK);
     wait_for("SELECT count(*) = 0 FROM kez.inbox WHERE first <> 3");
     assert_dense();
     link_free(other);

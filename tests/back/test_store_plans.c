@@ -80,14 +80,14 @@ static bool all_have_left(void *arg) {
 static void wait_until_gone(const char *sessions) {
     char text[32];
     (void)snprintf(text, sizeof text, "%s", sessions);
-    assert_true(proc_poll(all_have_left, text, 30000));
+    assert_true(proc_poll(all_have_left, text, 60000));
 }
 
 static struct asker *start_growing(void) {
     struct store_config config = asker_config(postgres_url(pg, "grow"));
     config.writers = 1;
     struct asker *a = asker_start_with(&config);
-    asker_wait_up(a, true, 30000);
+    asker_wait_up(a, true, 60000);
     return a;
 }
 

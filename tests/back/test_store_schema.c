@@ -18,7 +18,7 @@
 #include "support/asker.h"
 #include "support/postgres.h"
 
-enum { UP_MS = 30000, NOT_UP_MS = 700 };
+enum { UP_MS = 60000, NOT_UP_MS = 700 };
 
 static struct postgres *pg;
 

@@ -59,7 +59,8 @@ static bool waits_or_is_answered(void *arg) {
     return answers > 0 || is_true(waits);
 }
 
-/* A post whose COMMIT waits. The server heeds its settings a little after it was told. */
+/* A post whose COMMIT waits, or has waited until it was given up. The server heeds its settings a
+ * little after it was told. */
 static struct store_post *post_that_waits(const struct user *user, bool is_named) {
     for (unsigned i = 0;; i++) {
         char id[24] = "";
@@ -70,7 +71,7 @@ static struct store_post *post_that_waits(const struct user *user, bool is_named
         assert_int_equal(asker_begin(asker, &p->job), RC_OK);
         assert_true(proc_poll(waits_or_is_answered, p, SOON_MS));
         assert_int_equal(sem_getvalue(p->job.arg, &answers), 0);
-        if (answers == 0)
+        if (answers == 0 || p->job.rc != RC_OK)
             return p;
         assert_int_equal(asker_wait(&p->job), RC_OK);
         asker_post_free(p);

@@ -209,13 +209,12 @@ static void a_post_whose_answer_was_lost_is_answered_again(void **state) {
     for (uint64_t seq = 1; seq <= 4; seq++) {
         char id[16];
         (void)snprintf(id, sizeof id, "lost-%ju", (uintmax_t)seq);
-        relay_lose_answers(relay, true);
+        relay_lose_answers(relay);
         send_post(c, "lostanswer", id);
         assert_true(proc_poll(is_stored, &(struct stored){"lostanswer", id}, WAIT_MS));
         relay_cut(relay);
         assert_true(http_is_closed(c)); /* with no word of an answer */
         http_client_close(c);
-        relay_lose_answers(relay, false);
         struct answer first = post(seq % 2 ? a : b, "lostanswer", id);
         struct answer again = post(seq % 2 ? b : a, "lostanswer", id);
         assert_int_equal(first.status, 200);
@@ -254,7 +253,7 @@ static void a_node_that_dies_between_commit_and_answer_leaves_one_row(void **sta
         struct http_client *c = http_client_new(node_port(far));
         (void)snprintf(id, sizeof id, "dead-%ju", (uintmax_t)seq);
         assert_int_equal(node_post(far, "deadnode", NULL, "{}"), 2 * seq - 1); /* it knows him */
-        relay_lose_answers(relay, true);
+        relay_lose_answers(relay);
         send_post(c, "deadnode", id);
         assert_true(proc_poll(is_stored, &(struct stored){"deadnode", id}, WAIT_MS));
         node_kill(far);
@@ -265,7 +264,6 @@ static void a_node_that_dies_between_commit_and_answer_leaves_one_row(void **sta
             node_expect_row(&streams.on[n], 2 * seq - 1);
             node_expect_row(&streams.on[n], 2 * seq);
         }
-        relay_lose_answers(relay, false);
         relay_cut(relay);
         node_restart(far);
         struct answer first = post(b, "deadnode", id), again = post(far, "deadnode", id);
@@ -295,10 +293,9 @@ static void a_node_whose_database_answers_were_lost_finds_the_row(void **state) 
         char id[16];
         (void)snprintf(id, sizeof id, "dark-%ju", (uintmax_t)seq);
         assert_int_equal(node_post(far, "dark", NULL, "{}"), 2 * seq - 1);
-        relay_lose_answers(relay, true);
+        relay_lose_answers(relay);
         send_post(c, "dark", id);
         assert_true(proc_poll(is_stored, &(struct stored){"dark", id}, WAIT_MS));
-        relay_lose_answers(relay, false);
         relay_cut(relay);
         assert_true(http_receive(c, false, &r));
         assert_true(r.status == 200 || r.status == 201);

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { DEADLINE_MS = 10000, STREAMS = 40, HANDLES = 8, POSTS = 500 };
+enum { DEADLINE_MS = 60000, STREAMS = 40, HANDLES = 8, POSTS = 500 };
 
 static struct push *push;
 static atomic_uint_least64_t head;

@@ -19,7 +19,7 @@
 
 #include "support/proc.h"
 
-enum { UP_MS = 30000, ANSWER_S = 60, HANDLES_MAX = 512 };
+enum { UP_MS = 60000, ANSWER_S = 240, HANDLES_MAX = 512 };
 
 struct watched {
     struct handle handle;
@@ -101,8 +101,8 @@ struct store_config asker_config(const char *url) {
                                  .queue_bytes = 64 * 1024 * 1024,
                                  .batch_items = 128,
                                  .batch_bytes = 1024 * 1024,
-                                 .timeout_ms = 10000,
-                                 .connect_timeout_ms = 10000,
+                                 .timeout_ms = 60000,
+                                 .connect_timeout_ms = 60000,
                                  .reconnect_max_ms = 300,
                                  .id_memory_hours = 24};
 }

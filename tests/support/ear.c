@@ -65,8 +65,8 @@ void ear_start(struct ear *e, const char *url, void (*change)(struct bus_config 
                                 .name = "ear",
                                 .reconnect_wait_ms = 20,
                                 .reconnect_jitter_ms = 20,
-                                .ping_interval_ms = 2000,
-                                .flush_timeout_ms = 5000,
+                                .ping_interval_ms = 60000,
+                                .flush_timeout_ms = 60000,
                                 .pending_messages = 65536,
                                 .pending_bytes = 64 * 1024 * 1024,
                                 .reconnect_bytes = 8 * 1024 * 1024};

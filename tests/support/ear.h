@@ -9,7 +9,7 @@
 
 #include "back/bus.h"
 
-enum { EAR_STATES_MAX = 256, EAR_WAIT_MS = 20000, EAR_FLUSH_MS = 500 };
+enum { EAR_STATES_MAX = 256, EAR_WAIT_MS = 60000, EAR_FLUSH_MS = 500 };
 
 struct ear {
     struct bus *bus;

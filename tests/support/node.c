@@ -18,7 +18,7 @@
 #include "support/proc.h"
 #include "wire/time.h"
 
-enum { ARGS_MAX = NODE_FLAGS_MAX + 32, EVENT_MS = 20000, TEXT_MAX = 1 << 20, NARROW_BYTES = 32768 };
+enum { ARGS_MAX = NODE_FLAGS_MAX + 32, EVENT_MS = 60000, TEXT_MAX = 1 << 20, NARROW_BYTES = 32768 };
 
 struct node {
     struct node_setup setup;

@@ -19,7 +19,9 @@
 
 #include <cmocka.h>
 
-enum { PAIRS_MAX = 16, CHUNK_BYTES = 64 * 1024 };
+#include "support/proc.h"
+
+enum { PAIRS_MAX = 16, CHUNK_BYTES = 64 * 1024, CUT_MS = 60000 };
 
 struct pair {
     int client, server;
@@ -30,9 +32,8 @@ struct relay {
     uint16_t port, to;
     int listener, bell;
     atomic_bool loses, ends;
-    atomic_uint cuts; /* asked for */
+    atomic_uint cuts, cuts_done; /* asked for, and made */
     /* The thread's own. */
-    unsigned cuts_done;
     struct pair pairs[PAIRS_MAX];
     size_t n;
 };
@@ -104,10 +105,12 @@ static void *work(void *arg) {
             eventfd_t ignored;
             (void)eventfd_read(r->bell, &ignored);
         }
-        if (atomic_load(&r->cuts) != r->cuts_done) {
-            r->cuts_done = atomic_load(&r->cuts);
+        unsigned cuts = atomic_load(&r->cuts);
+        if (cuts != atomic_load(&r->cuts_done)) {
             while (r->n > 0)
                 hang_up(r, r->n - 1);
+            atomic_store(&r->loses, false);
+            atomic_store(&r->cuts_done, cuts);
             continue;
         }
         serve(r, p, n);
@@ -138,11 +141,18 @@ struct relay *relay_start(uint16_t port) {
 
 uint16_t relay_port(const struct relay *r) { return r->port; }
 
-void relay_lose_answers(struct relay *r, bool lose) { atomic_store(&r->loses, lose); }
+void relay_lose_answers(struct relay *r) { atomic_store(&r->loses, true); }
+
+static bool is_cut(void *arg) {
+    struct relay *r = arg;
+    return atomic_load(&r->cuts) == atomic_load(&r->cuts_done);
+}
 
 void relay_cut(struct relay *r) {
     atomic_fetch_add(&r->cuts, 1);
     (void)eventfd_write(r->bell, 1);
+    if (!proc_poll(is_cut, r, CUT_MS))
+        fail_msg("a relay does not cut its connections");
 }
 
 void relay_stop(struct relay *r) {

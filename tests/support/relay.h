@@ -15,9 +15,10 @@ struct relay;
 struct relay *relay_start(uint16_t port);
 /* Where it listens, on 127.0.0.1. */
 uint16_t relay_port(const struct relay *r);
-/* From now on the server's words are dropped, or passed on again. */
-void relay_lose_answers(struct relay *r, bool lose);
-/* Hangs up on both sides of all connections. New ones are taken. */
+/* From now on the server's words are dropped. */
+void relay_lose_answers(struct relay *r);
+/* Hangs up on both sides of all connections, and returns when that is done. Those that are made
+ * afterwards lose nothing; what was lost on the others never comes. */
 void relay_cut(struct relay *r);
 /* NULL-safe. */
 void relay_stop(struct relay *r);

@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 
-enum { SSE_WAIT_MS = 20000 };
+enum { SSE_WAIT_MS = 60000 };
 
 struct sse_event {
     struct sse_event *next;
