@@ -16,7 +16,7 @@
 #include "support/site.h"
 #include "wire/json_span.h"
 
-enum { BODY_MAX = 1 << 21, KIB = 1024, EVENT_MS = 20000 };
+enum { BODY_MAX = 1 << 21, KIB = 1024, EVENT_MS = 60000 };
 
 static struct site site;
 static struct node *a, *b;

@@ -23,7 +23,7 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define TOKEN "tOkEn-0123456789"
 
-enum { TEXT_MAX = 1 << 20, EVENT_MS = 20000 };
+enum { TEXT_MAX = 1 << 20, EVENT_MS = 60000 };
 
 static struct site site;
 static char token_path[256];
@@ -152,7 +152,7 @@ static void settings_with_passwords_are_never_logged(void **state) {
     postgres_resume(site.pg);
     assert_true(node_gets_ready(n, true));
     node_signal(n, SIGTERM);
-    assert_int_equal(node_wait(n, 30000), 0);
+    assert_int_equal(node_wait(n, EVENT_MS), 0);
     const char *const said[] = {"dBpAsS",  "node:secret", "secret@",      "nOeQuAlS",
                                 "nOtNaTs", "nOtPg",       "tOkEnSeTtInG", TOKEN,
                                 "sOcKeT",  "sOcKkEy",     gwen.primary,   sig};

@@ -23,7 +23,7 @@
 #include "support/proc.h"
 #include "support/site.h"
 
-enum { EVENT_MS = 20000, END_MS = 30000, LOW_FIRST = 600, LOW_LAST = 1023 };
+enum { EVENT_MS = 60000, END_MS = 60000, LOW_FIRST = 600, LOW_LAST = 1023 };
 
 static const uint64_t kept =
     1ULL << CAP_NET_BIND_SERVICE | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_DAC_READ_SEARCH;

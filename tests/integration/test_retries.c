@@ -236,8 +236,11 @@ static struct node *start_far_node(struct relay **relay, char url[160]) {
     *relay = relay_start((uint16_t)strtoul(port, NULL, 10));
     (void)snprintf(url, 160, "postgresql://kez@127.0.0.1:%u%s", (unsigned)relay_port(*relay),
                    strchr(port, '/'));
-    return node_start(&(struct node_setup){
-        .program = site.program, .database_url = url, .nats_url = natsd_url(site.nats)});
+    static const char *const patient[] = {"--store-timeout", "60000", NULL};
+    return node_start(&(struct node_setup){.program = site.program,
+                                           .database_url = url,
+                                           .nats_url = natsd_url(site.nats),
+                                           .flags = patient});
 }
 
 static void a_node_that_dies_between_commit_and_answer_leaves_one_row(void **state) {

@@ -18,7 +18,7 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define TOKEN "tOkEn-0123456789"
 
-enum { SECRETS_MAX = 128, TEXT_MAX = 1 << 20, EVENT_MS = 20000 };
+enum { SECRETS_MAX = 128, TEXT_MAX = 1 << 20, EVENT_MS = 60000 };
 
 static struct site site;
 static char token_path[256];
@@ -247,7 +247,7 @@ static void the_log_keeps_what_users_say_to_itself(void **state) {
     say_secrets_to_admin(n);
     http_client_free(c);
     node_signal(n, SIGTERM);
-    assert_int_equal(node_wait(n, 30000), 0);
+    assert_int_equal(node_wait(n, EVENT_MS), 0);
     check_log(n, "http request method=POST path=\"/v1/messages\"");
     node_restart(n);
 }
@@ -277,7 +277,7 @@ static void a_token_lets_in_and_is_never_logged(void **state) {
     keep_secret(STR("wRoNg"));
     http_client_free(c);
     node_signal(n, SIGTERM);
-    assert_int_equal(node_wait(n, 30000), 0);
+    assert_int_equal(node_wait(n, EVENT_MS), 0);
     check_log(n, "path=\"/v1/register\" status=201");
     buf_done(&body);
     node_stop(n);

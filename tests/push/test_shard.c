@@ -343,6 +343,29 @@ static void a_client_that_hangs_up_is_gone_with_its_subscription(void **state) {
     shard_writable(st.sh, st.sockets[1].id);
 }
 
+/* Of the first so many sockets. */
+static int count_told(int sockets) {
+    int told = 0;
+    for (int fd = 0; fd < sockets; fd++)
+        told += st.sockets[fd].n > 0;
+    return told;
+}
+
+/* Over four fifths of the time; the shard looks ten times a second. */
+static void drains_are_at_even_distances(void **state) {
+    (void)state;
+    for (int fd = 0; fd < 10; fd++)
+        stand_open_live(&st, fd, 5);
+    shard_drain(st.sh, 12500);
+    stand_wait(&st, 950);
+    for (int told = 0; told < 10; told++) {
+        assert_int_equal(count_told(10), told);
+        stand_wait(&st, 200);
+        assert_int_equal(count_told(10), told + 1);
+        stand_wait(&st, 800);
+    }
+}
+
 static void a_drain_is_said_and_then_the_stream_ends(void **state) {
     (void)state;
     for (int fd = 0; fd < 10; fd++)
@@ -420,6 +443,7 @@ int main(void) {
         TEST(a_thousand_stalled_readers_delay_nobody),
         TEST(a_silent_stream_is_kept_awake),
         TEST(a_client_that_hangs_up_is_gone_with_its_subscription),
+        TEST(drains_are_at_even_distances),
         TEST(a_drain_is_said_and_then_the_stream_ends),
         TEST(a_handle_that_is_gone_ends_its_streams),
         TEST(a_handle_made_anew_does_not_serve_those_of_the_old_one),

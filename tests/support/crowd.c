@@ -94,6 +94,16 @@ void poster_await(struct poster *p, unsigned rows) {
         fail_msg("%s has only %u of %u rows stored", p->name, atomic_load(&p->acked), rows);
 }
 
+static bool has_retried(void *arg) {
+    const struct acked *a = arg;
+    return atomic_load(&a->poster->retries) >= a->rows;
+}
+
+void poster_await_retries(struct poster *p, unsigned retries) {
+    if (!proc_poll(has_retried, &(struct acked){p, retries}, WAIT_MS))
+        fail_msg("%s has been refused only %u times", p->name, atomic_load(&p->retries));
+}
+
 /* ---- followers ---- */
 
 static void take(struct follower *f, struct sse_event *e) {

@@ -32,6 +32,8 @@ void poster_join(struct poster *p);
 void poster_stop(struct poster *p);
 /* Waits until so many rows were acknowledged; fails the test when they are not in time. */
 void poster_await(struct poster *p, unsigned acked);
+/* The same for attempts that came to nothing. */
+void poster_await_retries(struct poster *p, unsigned retries);
 
 /* Reads a stream and holds it to the promise: each row once, in order, and no resync. */
 struct follower {
