@@ -156,7 +156,7 @@ struct held_pass {
 
 static struct held_pass hold_pass(void) {
     struct held_pass held;
-    make_inboxes(150, 1000);
+    make_inboxes(150, 200);
     exec("CREATE TABLE kez.gate AS SELECT 1");
     exec("CREATE FUNCTION kez.wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
          " WHILE EXISTS (SELECT FROM kez.gate) LOOP PERFORM pg_sleep(0.01); END LOOP;"
@@ -168,7 +168,7 @@ static struct held_pass hold_pass(void) {
     wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
              " AND application_name = 'keeper'");
     held.left = value(LEFT);
-    assert_sql(LEFT " HAVING sum(head - first) BETWEEN 1 AND 149 * 999", held.left);
+    assert_sql(LEFT " HAVING sum(head - first) BETWEEN 1 AND 149 * 199", held.left);
     return held;
 }
 
