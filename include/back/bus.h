@@ -67,8 +67,8 @@ void bus_unsubscribe(struct bus *b, const struct handle *h);
  * waiting tickets share one flush; a shard's tickets rise. */
 void bus_barrier(struct bus *b, unsigned shard, uint64_t ticket);
 
-/* Publishes the row (without its body when over ROW_BUS_MAX_BYTES). Failures are counted: the
- * sweep of the other nodes heals them. */
+/* Publishes the row (without its body when it is long, see back/bus_letters.h). Failures are
+ * counted: the sweep of the other nodes heals them. */
 void bus_publish(struct bus *b, const struct handle *to, const struct frame *frame);
 /* What was published goes out now at the latest: once for all rows that come together. */
 void bus_wake(struct bus *b);

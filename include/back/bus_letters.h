@@ -1,8 +1,13 @@
 /* back/bus_letters.h -- rows on their way to NATS: a bounded queue, and the round not acknowledged.
  *
+ * A row over ROW_BUS_MAX_BYTES waits and travels without its body, with "stored":true. So does any
+ * that is not short once the queue is three quarters full: it is better to read a row from the
+ * store than not to hear of it.
+ *
  * Threads: put and is_empty from any; the rest is the courier's. One lock inside, not held while
  * the link is called.
- * Memory: each holds a reference of its frame; the bytes of those frames are limited.
+ * Memory: each holds a reference of its frame, or the row without its body; their bytes are
+ * limited.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef BACK_BUS_LETTERS_H

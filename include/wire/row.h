@@ -27,8 +27,9 @@ struct row {
 
 /* Appends the row's JSON, compact, on one line. */
 void row_put(struct buf *out, const struct row *row);
-/* The same without envelope and data, with "stored":true. */
-void row_put_stored(struct buf *out, const struct row *row);
+/* Appends the same row without envelope and data, with "stored":true. `json` is a row as row_put()
+ * writes it; the envelope is not looked at, however long it is. */
+void row_put_stored(struct buf *out, struct str json, int64_t created_at_ms);
 
 /* Appends a row as a tagged event (protocol, section 7): {"type":…,"data":{the row without its
  * type}}. `json` is a row as row_put() writes it, or one that row_read_head() took. */

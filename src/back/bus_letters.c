@@ -7,6 +7,7 @@
 #include "back/bus_letters.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "back/bus_interests.h"
 #include "base/table.h"
@@ -16,12 +17,16 @@
 enum {
     ROUND_ROWS = 1024,
     ROUND_BYTES = 128 * 1024, /* about what the kernels take for a server that is frozen */
+    BRIEF_MAX_BYTES = 1024,   /* of a row without its body; one that is no longer keeps it */
 };
 
 struct letter {
     struct list link;
-    struct frame *frame;
     struct handle to;
+    struct frame *frame; /* NULL: the row without its body is in `text` */
+    uint64_t epoch_tag;
+    size_t n;
+    char text[];
 };
 
 void bus_letters_init(struct bus_letters *s) {
@@ -31,30 +36,64 @@ void bus_letters_init(struct bus_letters *s) {
     list_init(&s->sent);
 }
 
-static size_t size_of(const struct letter *l) { return sizeof *l + l->frame->n; }
+static size_t size_of(const struct letter *l) {
+    return sizeof *l + l->n + (l->frame ? l->frame->n : 0);
+}
 
 static void letter_free(struct letter *l) {
     frame_unref(l->frame);
     free(l);
 }
 
-static struct letter *letter_new(const struct handle *to, const struct frame *frame) {
-    struct letter *l = malloc(sizeof *l);
+static struct letter *letter_of_text(struct str text) {
+    struct letter *l = malloc(sizeof *l + text.n);
+    if (!l)
+        return NULL;
+    *l = (struct letter){.n = text.n};
+    if (text.n)
+        memcpy(l->text, text.p, text.n);
+    return l;
+}
+
+static struct letter *letter_brief(const struct frame *frame) {
+    struct buf text;
+    struct letter *l = NULL;
+    buf_init(&text, BRIEF_MAX_BYTES);
+    row_put_stored(&text, frame_json(frame), frame->created_at_ms);
+    if (buf_rc(&text) == RC_OK)
+        l = letter_of_text(buf_str(&text));
+    buf_done(&text);
+    return l;
+}
+
+static struct letter *letter_whole(const struct frame *frame) {
+    struct letter *l = letter_of_text(STR(""));
     /* The count of references is no part of what is const about a frame. */
     union {
         const struct frame *from;
         struct frame *to;
     } f = {.from = frame};
     if (l)
-        *l = (struct letter){.frame = frame_ref(f.to), .to = *to};
+        l->frame = frame_ref(f.to);
     return l;
+}
+
+/* Bytes of a row that may still wait with its body. */
+static size_t body_max(struct bus_letters *s, size_t max_bytes) {
+    pthread_mutex_lock(&s->lock);
+    bool is_crowded = s->bytes > max_bytes / 4 * 3;
+    pthread_mutex_unlock(&s->lock);
+    return is_crowded ? BRIEF_MAX_BYTES : ROW_BUS_MAX_BYTES;
 }
 
 enum rc bus_letters_put(struct bus_letters *s, const struct handle *to, const struct frame *frame,
                         size_t max_bytes) {
-    struct letter *l = letter_new(to, frame);
+    bool is_brief = frame->json_n > body_max(s, max_bytes);
+    struct letter *l = is_brief ? letter_brief(frame) : letter_whole(frame);
     if (!l)
         return RC_NO_MEMORY;
+    l->to = *to;
+    l->epoch_tag = frame->epoch_tag;
     pthread_mutex_lock(&s->lock);
     bool is_full = s->bytes + size_of(l) > max_bytes;
     if (!is_full) {
@@ -108,23 +147,11 @@ static void finish_all(struct bus_letters *s, struct list *in, bool is_published
         finish(s, container_of(in->next, struct letter, link), is_published);
 }
 
-/* The row as it travels: without its body when it is long. */
 static enum rc publish(struct bus_link *link, const struct letter *l) {
     char subject[BUS_SUBJECT_MAX + 1];
+    struct str row = l->frame ? frame_json(l->frame) : (struct str){l->text, l->n};
     bus_subject_print(l->to.text, subject);
-    struct str json = frame_json(l->frame);
-    if (json.n <= ROW_BUS_MAX_BYTES)
-        return bus_link_publish(link, subject, json, l->frame->epoch_tag);
-    struct buf brief;
-    buf_init(&brief, ROW_BUS_MAX_BYTES);
-    row_put_stored(&brief, &(struct row){.seq = l->frame->seq,
-                                         .type = l->frame->type,
-                                         .created_at_ms = l->frame->created_at_ms});
-    enum rc rc = buf_rc(&brief);
-    if (rc == RC_OK)
-        rc = bus_link_publish(link, subject, buf_str(&brief), l->frame->epoch_tag);
-    buf_done(&brief);
-    return rc;
+    return bus_link_publish(link, subject, row, l->epoch_tag);
 }
 
 enum rc bus_letters_send(struct bus_letters *s, struct bus_link *link, uint64_t connection) {

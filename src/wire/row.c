@@ -37,9 +37,9 @@ static void put_head(struct buf *out, const struct row *row) {
     put_string(out, "conversation", row->conversation);
 }
 
-static void put_created_at(struct buf *out, const struct row *row) {
+static void put_created_at(struct buf *out, int64_t ms) {
     buf_put(out, STR(",\"created_at\":\""));
-    time_put(out, row->created_at_ms);
+    time_put(out, ms);
     buf_put_byte(out, '"');
 }
 
@@ -47,14 +47,8 @@ void row_put(struct buf *out, const struct row *row) {
     put_head(out, row);
     put_json(out, "envelope", row->envelope);
     put_json(out, "data", row->data);
-    put_created_at(out, row);
+    put_created_at(out, row->created_at_ms);
     buf_put_byte(out, '}');
-}
-
-void row_put_stored(struct buf *out, const struct row *row) {
-    put_head(out, row);
-    put_created_at(out, row);
-    buf_put(out, STR(",\"stored\":true}"));
 }
 
 /* Reads over the value whose first token comes next. */
@@ -64,6 +58,27 @@ static void skip_value(struct json_scan *scan) {
         if (json_scan_next(scan) == SCAN_BAD)
             return;
     } while (scan->depth > depth);
+}
+
+/* Whether the name that the scan has just read is one of those that row_put() writes behind the
+ * head. */
+static bool is_behind_head(const struct json_scan *scan) {
+    return str_eq(scan->raw, STR("\"envelope\"")) || str_eq(scan->raw, STR("\"data\"")) ||
+           str_eq(scan->raw, STR("\"created_at\""));
+}
+
+void row_put_stored(struct buf *out, struct str json, int64_t created_at_ms) {
+    struct json_scan scan;
+    json_scan_init(&scan, json);
+    (void)json_scan_next(&scan); /* the object */
+    const char *end = scan.p;
+    while (json_scan_next(&scan) == SCAN_NAME && !is_behind_head(&scan)) {
+        skip_value(&scan);
+        end = scan.p;
+    }
+    buf_put(out, (struct str){json.p, (size_t)(end - json.p)});
+    put_created_at(out, created_at_ms);
+    buf_put(out, STR(",\"stored\":true}"));
 }
 
 /* The scan has just read a name. Only an escape can hide a name from a comparison of raw bytes. */

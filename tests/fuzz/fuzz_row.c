@@ -48,12 +48,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     must(head.seq >= 1 && head.seq <= SEQ_MAX);
     check_tagged(json, &head);
 
-    struct row row = {.seq = head.seq, .type = head.type, .created_at_ms = head.created_at_ms};
-    struct buf out;
+    struct row row = {.seq = head.seq,
+                      .type = head.type,
+                      .envelope = json, /* any object will do */
+                      .created_at_ms = head.created_at_ms};
+    struct buf whole, out;
+    buf_init(&whole, size + 256);
     buf_init(&out, 256);
-    row_put_stored(&out, &row);
+    row_put(&whole, &row);
+    row_put_stored(&out, buf_str(&whole), head.created_at_ms);
     must(row_read_head(buf_str(&out), &again) == RC_OK && again.stored && again.seq == head.seq);
     must(again.type == head.type && again.created_at_ms == head.created_at_ms);
+    buf_done(&whole);
     buf_done(&out);
     return 0;
 }

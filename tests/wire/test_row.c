@@ -59,7 +59,7 @@ static void a_row_is_written_and_its_head_read_back(void **state) {
         assert_string_equal(buf_cstr(&out), written[i].whole);
         assert_head(buf_str(&out), &written[i].row, false);
         buf_clear(&out);
-        row_put_stored(&out, &written[i].row);
+        row_put_stored(&out, str_of(written[i].whole), written[i].row.created_at_ms);
         assert_string_equal(buf_cstr(&out), written[i].stored);
         assert_head(buf_str(&out), &written[i].row, true);
         buf_done(&out);

@@ -1,0 +1,154 @@
+/* tests/integration/test_assembly.c -- the largest conversation there may be, with the largest
+ * envelopes: 256 people on two nodes, each with an open stream, and nothing but NATS between them.
+ *
+ * Source: protocol, sections 6 and 8.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "support/crowd.h"
+#include "support/proc.h"
+#include "support/signed.h"
+#include "support/site.h"
+#include "wire/conversation.h"
+
+enum {
+    NODES = 2,
+    PEOPLE = PARTICIPANTS_MAX,
+    POSTS = 6,
+    BODY_MAX = 128 * 1024,
+};
+
+static struct site site;
+static struct signer people[PEOPLE];
+static struct http_client *clients[NODES];
+
+/* Nobody looks into the store by himself: what NATS does not bring does not come in time. */
+static const char *const flags[] = {
+    "--sweep-up", "600000", "--look-again-first", "60000", "--look-again-second", "60000", NULL};
+
+static int start(void **state) {
+    (void)state;
+    site_start(&site, BUILD_DIR "/kez-chat-server", NODES, flags);
+    for (unsigned i = 0; i < NODES; i++)
+        clients[i] = http_client_new(node_port(site.nodes[i]));
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        char name[24];
+        (void)snprintf(name, sizeof name, "person-%03u", i);
+        signer_init(&people[i], name);
+        node_register(site.nodes[i % NODES], &people[i]);
+    }
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < NODES; i++)
+        http_client_free(clients[i]);
+    site_stop(&site);
+    return 0;
+}
+
+static void make(const struct place *p) {
+    struct buf body;
+    buf_init(&body, BODY_MAX);
+    buf_putf(&body, "{\"sid\":\"%s\",\"participants\":[", p->sid);
+    for (unsigned i = 0; i < PEOPLE; i++)
+        buf_putf(&body, "%s\"%s\"", i ? "," : "", people[i].handle.text);
+    buf_put(&body, STR("]}"));
+    signed_expect(clients[0], &people[0], "POST", "/v1/conversations", buf_cstr(&body), 201, NULL);
+    buf_done(&body);
+}
+
+/* An envelope of `bytes` compact bytes. */
+static void post(const struct place *p, unsigned number, size_t bytes) {
+    struct buf body;
+    buf_init(&body, BODY_MAX);
+    buf_putf(&body, "{\"id\":\"%u\",\"envelope\":{\"a\":\"", number);
+    for (size_t i = strlen("{'a':''}"); i < bytes; i++)
+        buf_put_byte(&body, 'e');
+    buf_put(&body, STR("\"}}"));
+    signed_expect(clients[number % NODES], &people[number % PEOPLE], "POST", p->messages,
+                  buf_cstr(&body), 201, NULL);
+    buf_done(&body);
+}
+
+static long peak_kib(const struct node *n) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)node_pid(n));
+    char *status = proc_read_file(path);
+    const char *at = strstr(status, "VmHWM:");
+    long kib = at ? strtol(at + strlen("VmHWM:"), NULL, 10) : 0;
+    free(status);
+    return kib;
+}
+
+static void await_all(struct follower *followers, uint64_t *heads) {
+    for (unsigned i = 0; i < PEOPLE; i++)
+        follower_await(&followers[i], ++heads[i]);
+}
+
+/* One after the other, so that none can be found in the store because a later one came. */
+static void everybody_hears(size_t bytes, unsigned number) {
+    static struct follower followers[PEOPLE];
+    static uint64_t heads[PEOPLE];
+    struct place p = signed_place(number);
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        follower_open(&followers[i], site.nodes[i / NODES % NODES], &people[i]);
+        heads[i] = node_expect_ready(&followers[i].stream);
+        followers[i].last = heads[i];
+        followers[i].has_start = followers[i].is_ready = true;
+    }
+    uint64_t began = clock_mono_ms(clock_system());
+    make(&p);
+    await_all(followers, heads);
+    uint64_t made = clock_mono_ms(clock_system());
+    for (unsigned n = 0; n < POSTS; n++) {
+        post(&p, n, bytes);
+        await_all(followers, heads);
+    }
+    uint64_t heard = clock_mono_ms(clock_system());
+    print_message("%zu bytes: made in %ju ms, %d posts in %ju ms; the nodes had at most %ld and "
+                  "%ld KiB\n",
+                  bytes, (uintmax_t)(made - began), POSTS, (uintmax_t)(heard - made),
+                  peak_kib(site.nodes[0]), peak_kib(site.nodes[1]));
+    for (unsigned i = 0; i < PEOPLE; i++)
+        follower_close(&followers[i]);
+    for (unsigned i = 0; i < NODES; i++) {
+        assert_true(node_metric(site.nodes[i], "kez_bus_publish_failed_total") == 0);
+        assert_true(node_metric(site.nodes[i], "kez_sweep_behind_total") == 0);
+    }
+}
+
+static void short_ones_reach_all(void **state) {
+    (void)state;
+    everybody_hears(300, 1);
+}
+
+/* 256 of these are more than may wait for NATS. */
+static void those_that_just_travel_whole_reach_all(void **state) {
+    (void)state;
+    everybody_hears(60 * 1024, 2);
+}
+
+static void the_longest_reach_all(void **state) {
+    (void)state;
+    everybody_hears(CONVERSATION_ENVELOPE_MAX, 3);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(short_ones_reach_all),
+        cmocka_unit_test(those_that_just_travel_whole_reach_all),
+        cmocka_unit_test(the_longest_reach_all),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
