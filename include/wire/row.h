@@ -44,9 +44,9 @@ struct row_head {
 };
 
 /* `json` is a whole object with seq, type and created_at of the right types, and with envelope or
- * data as an object unless stored; at most 64 deep, no member twice outside the envelope, and with
- * LF and CR nowhere (it becomes one line of a stream). RC_MALFORMED otherwise: counted and dropped.
- * RC_NO_MEMORY. */
+ * data as an object unless stored; id, from and conversation, if there, as strings; at most 64
+ * deep, no member twice outside the envelope, and with LF and CR nowhere (it becomes one line of a
+ * stream). RC_MALFORMED otherwise: counted and dropped. RC_NO_MEMORY. */
 MUST_CHECK enum rc row_read_head(struct str json, struct row_head *out);
 
 #endif

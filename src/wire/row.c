@@ -147,8 +147,12 @@ static enum rc read_stored(struct str value, bool *out) {
     return *out || str_is_absent(value) || str_eq(value, STR("false")) ? RC_OK : RC_MALFORMED;
 }
 
+static bool is_text_or_absent(struct str value) {
+    return str_is_absent(value) || json_kind(value) == '"';
+}
+
 enum rc row_read_head(struct str json, struct row_head *out) {
-    enum { SEQ, TYPE, CREATED_AT, STORED, ENVELOPE, DATA, KNOWN };
+    enum { SEQ, TYPE, CREATED_AT, STORED, ENVELOPE, DATA, ID, FROM, CONVERSATION, KNOWN };
     struct json_member m[KNOWN] = {
         [SEQ] = {.name = STR("seq")},
         [TYPE] = {.name = STR("type")},
@@ -156,6 +160,9 @@ enum rc row_read_head(struct str json, struct row_head *out) {
         [STORED] = {.name = STR("stored")},
         [ENVELOPE] = {.name = STR("envelope")},
         [DATA] = {.name = STR("data")},
+        [ID] = {.name = STR("id")},
+        [FROM] = {.name = STR("from")},
+        [CONVERSATION] = {.name = STR("conversation")},
     };
     if (json.n == 0 || memchr(json.p, '\n', json.n) || memchr(json.p, '\r', json.n))
         return RC_MALFORMED;
@@ -174,6 +181,9 @@ enum rc row_read_head(struct str json, struct row_head *out) {
     struct str content = m[head.type == ROW_MESSAGE ? ENVELOPE : DATA].value;
     if (head.seq == 0 || (!head.stored && json_kind(content) != '{'))
         return RC_MALFORMED;
+    for (int i = ID; i <= CONVERSATION; i++)
+        if (!is_text_or_absent(m[i].value))
+            return RC_MALFORMED;
     *out = head;
     return RC_OK;
 }

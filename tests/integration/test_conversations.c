@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "support/signed.h"
 #include "support/site.h"
 #include "wire/conversation.h"
 #include "wire/json_span.h"
@@ -25,7 +26,7 @@ static struct site site;
 static struct node *nodes[2];
 static struct http_client *clients[2];
 static struct signer alice, bobby, carol, dieter;
-static unsigned next_sid;
+static unsigned next_number;
 
 static int start(void **state) {
     (void)state;
@@ -51,45 +52,23 @@ static int stop(void **state) {
     return 0;
 }
 
-/* A sid of one test's own, valid until the next call. */
-static const char *new_sid(void) {
-    static char sid[SID_LEN + 1];
-    (void)snprintf(sid, sizeof sid, "01ARZ3NDEKTSV4RRFFQ69%05u", ++next_sid);
-    return sid;
+/* Each node in turn. */
+static struct http_client *any(void) {
+    static unsigned turn;
+    return clients[turn++ % 2];
 }
 
-/* Asks with the general text, at each node in turn; the reply is the caller's. */
 static void ask(const struct signer *s, const char *method, const char *target, const char *body,
                 struct http_reply *out) {
-    static unsigned turn;
-    struct buf headers;
-    buf_init(&headers, TEXT_MAX);
-    signer_put_request(s, &headers, method, NODE_SERVER, str_of(target), str_of(body));
-    http_ask(clients[turn++ % 2], method, str_of(target), buf_str(&headers), str_of(body), out);
-    buf_done(&headers);
+    signed_ask(any(), s, method, target, body, out);
 }
 
 static void expect(const struct signer *s, const char *method, const char *target, const char *body,
                    int status, const char *has) {
-    struct http_reply r;
-    ask(s, method, target, body, &r);
-    if (r.status != status || (has && !memmem(r.body.p, r.body.n, has, strlen(has))))
-        fail_msg("%s %s %.200s: %d %.*s", method, target, body, r.status, STR_ARG(r.body));
-    http_reply_done(&r);
+    signed_expect(any(), s, method, target, body, status, has);
 }
 
-/* Of the conversation whose name is in `sid`. */
-struct place {
-    char sid[SID_LEN + 1], itself[64], messages[80];
-};
-
-static struct place new_place(void) {
-    struct place p;
-    (void)snprintf(p.sid, sizeof p.sid, "%s", new_sid());
-    (void)snprintf(p.itself, sizeof p.itself, "/v1/conversations/%s", p.sid);
-    (void)snprintf(p.messages, sizeof p.messages, "/v1/conversations/%s/messages", p.sid);
-    return p;
-}
+static struct place new_place(void) { return signed_place(++next_number); }
 
 static void make(const struct place *p, const struct signer *s, const char *participants,
                  int status, const char *has) {

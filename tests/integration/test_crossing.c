@@ -19,6 +19,7 @@
 #include <pthread.h>
 
 #include "back/pool_link.h"
+#include "support/signed.h"
 #include "support/site.h"
 #include "support/talker.h"
 #include "wire/json_span.h"
@@ -112,12 +113,7 @@ static unsigned roll(struct connection *c, unsigned n) {
 /* Asks, signed. False: no answer, or one with a status that is none of `allowed`. */
 static bool ask(struct connection *c, const char *method, const char *target, const char *body,
                 const int allowed[], struct http_reply *out) {
-    struct buf headers;
-    buf_init(&headers, TEXT_MAX);
-    signer_put_request(&users[c->user], &headers, method, NODE_SERVER, str_of(target),
-                       str_of(body));
-    bool came = http_try(c->http, method, str_of(target), buf_str(&headers), str_of(body), out);
-    buf_done(&headers);
+    bool came = signed_try(c->http, &users[c->user], method, target, body, out);
     for (size_t i = 0; came && allowed[i] != 0; i++)
         if (out->status == allowed[i])
             return true;

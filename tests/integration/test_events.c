@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "support/proc.h"
+#include "support/signed.h"
 #include "support/site.h"
 
 #define SID "01ARZ3NDEKTSV4RRFFQ69G5FCV"
@@ -56,59 +57,9 @@ static int stop(void **state) {
     return 0;
 }
 
-/* X-Public-Key of `named`, X-KEZ-Auth of `signer` for it; NULL: not there. */
-static void put_headers(struct buf *out, const struct signer *named, const struct signer *signer) {
-    if (named)
-        buf_putf(out, "X-Public-Key: %s\r\n", named->primary);
-    if (signer) {
-        buf_put(out, STR("X-KEZ-Auth: "));
-        signer_put_events_value(signer, out, NODE_SERVER, named ? named->primary : signer->primary);
-        buf_put(out, STR("\r\n"));
-    }
-}
-
-static void open_events(struct node *n, const struct signer *s, const char *query,
-                        struct sse_reader *r) {
-    struct buf headers, target;
-    buf_init(&headers, TEXT_MAX);
-    buf_init(&target, TEXT_MAX);
-    put_headers(&headers, s, s);
-    buf_putf(&target, "/v1/events%s", query);
-    sse_init(r);
-    sse_open(r, node_port(n), buf_str(&target), buf_str(&headers));
-    buf_done(&headers);
-    buf_done(&target);
-}
-
 static void finish(struct sse_reader *r) {
     sse_close(r);
     sse_done(r);
-}
-
-static void act(struct http_client *c, const struct signer *s, const char *method,
-                const char *target, const char *body, int status) {
-    struct buf headers;
-    struct http_reply r;
-    buf_init(&headers, TEXT_MAX);
-    signer_put_request(s, &headers, method, NODE_SERVER, str_of(target), str_of(body));
-    http_ask(c, method, str_of(target), buf_str(&headers), str_of(body), &r);
-    if (r.status != status)
-        fail_msg("%s %s: %d %.*s", method, target, r.status, STR_ARG(r.body));
-    http_reply_done(&r);
-    buf_done(&headers);
-}
-
-/* The next event is a row with this seq that begins so. */
-static void expect_tagged(struct sse_reader *r, uint64_t seq, const char *beginning,
-                          const char *has) {
-    struct sse_event *e = sse_next(r, EVENT_MS);
-    char id[24];
-    assert_non_null(e);
-    (void)snprintf(id, sizeof id, "%ju", (uintmax_t)seq);
-    if (strcmp(e->type, "message") != 0 || strcmp(e->id, id) != 0 ||
-        strncmp(e->data, beginning, strlen(beginning)) != 0 || !strstr(e->data, has))
-        fail_msg("%s %s: %s", e->type, e->id, e->data);
-    sse_event_free(e);
 }
 
 static void expect_silence(struct sse_reader *r, struct signer *witness, struct node *n) {
@@ -126,7 +77,7 @@ static void rows_come_tagged_and_numbered_like_the_inbox(void **state) {
     struct signer s;
     signer_init(&s, "tagged");
     node_register(a, &s);
-    open_events(a, &s, "", &events);
+    signed_open_events(a, &s, "", &events);
     node_open(b, &s, "", &inbox);
     assert_int_equal(node_expect_ready(&events), 0);
     assert_int_equal(node_expect_ready(&inbox), 0);
@@ -147,19 +98,19 @@ static void rows_come_tagged_and_numbered_like_the_inbox(void **state) {
     finish(&events);
     /* Resume, and the epoch. */
     (void)node_post(a, "tagged", NULL, "{}");
-    open_events(b, &s, "?since=1", &events);
-    expect_tagged(&events, 2, "{\"type\":\"chatmessage.new\",\"data\":{\"seq\":2,",
-                  "\"envelope\":{}");
+    signed_open_events(b, &s, "?since=1", &events);
+    signed_expect_tagged(&events, 2, "{\"type\":\"chatmessage.new\",\"data\":{\"seq\":2,",
+                         "\"envelope\":{}");
     assert_int_equal(node_expect_ready(&events), 2);
     finish(&events);
-    open_events(b, &s, "?since=2&epoch=another", &events);
+    signed_open_events(b, &s, "?since=2&epoch=another", &events);
     struct sse_event *resync = sse_next(&events, EVENT_MS);
     assert_non_null(resync);
     assert_string_equal(resync->type, "resync");
     assert_string_equal(sse_text(resync, "reason"), "epoch");
     assert_int_equal(sse_number(resync, "missed"), 0);
     sse_event_free(resync);
-    expect_tagged(&events, 1, "{\"type\":\"chatmessage.new\"", "\"m1\"");
+    signed_expect_tagged(&events, 1, "{\"type\":\"chatmessage.new\"", "\"m1\"");
     finish(&events);
     finish(&inbox);
 }
@@ -178,7 +129,7 @@ static void what_was_dropped_is_told_as_on_the_inbox(void **state) {
         uint64_t missed, next;
     } rows[] = {{"?since=1", "trimmed", 2, 4}, {"?since=99", "ahead", 0, 4}};
     for (size_t i = 0; i < COUNT(rows); i++) {
-        open_events(i % 2 ? a : b, &s, rows[i].query, &events);
+        signed_open_events(i % 2 ? a : b, &s, rows[i].query, &events);
         struct sse_event *e = sse_next(&events, EVENT_MS);
         assert_non_null(e);
         assert_string_equal(e->type, "resync");
@@ -186,8 +137,8 @@ static void what_was_dropped_is_told_as_on_the_inbox(void **state) {
         assert_int_equal(sse_number(e, "missed"), rows[i].missed);
         assert_int_equal(sse_number(e, "seq"), rows[i].next - 1);
         sse_event_free(e);
-        expect_tagged(&events, rows[i].next, "{\"type\":\"chatmessage.new\"", "\"seq\":4,");
-        expect_tagged(&events, 5, "{\"type\":\"chatmessage.new\"", "\"seq\":5,");
+        signed_expect_tagged(&events, rows[i].next, "{\"type\":\"chatmessage.new\"", "\"seq\":4,");
+        signed_expect_tagged(&events, 5, "{\"type\":\"chatmessage.new\"", "\"seq\":5,");
         assert_int_equal(node_expect_ready(&events), 5);
         finish(&events);
     }
@@ -196,33 +147,34 @@ static void what_was_dropped_is_told_as_on_the_inbox(void **state) {
 static void who_comes_and_goes_hears_of_that_and_of_nothing_else(void **state) {
     (void)state;
     struct sse_reader in, out;
-    open_events(a, &bobby, "", &in);
+    signed_open_events(a, &bobby, "", &in);
     (void)node_expect_ready(&in);
-    open_events(b, &carol, "", &out);
+    signed_open_events(b, &carol, "", &out);
     (void)node_expect_ready(&out);
     static const char post[] = "/v1/conversations/" SID "/messages",
                       itself[] = "/v1/conversations/" SID;
     static const char updated[] = "{\"type\":\"conversation.updated\",\"data\":{\"seq\":";
     static const char message[] = "{\"type\":\"chatmessage.new\",\"data\":{\"seq\":";
 
-    act(to_a, &alice, "POST", "/v1/conversations",
-        "{\"sid\":\"" SID "\",\"title\":\"t\",\"participants\":[\"bobby\"]}", 201);
-    act(to_b, &alice, "POST", post, "{\"id\":\"1\",\"envelope\":{\"n\":1}}", 201);
-    act(to_a, &alice, "PATCH", itself, "{\"version\":1,\"add\":[\"carol\"]}", 200);
-    act(to_b, &bobby, "POST", post, "{\"id\":\"2\",\"envelope\":{\"n\":2}}", 201);
-    act(to_a, &alice, "PATCH", itself, "{\"version\":2,\"remove\":[\"carol\"]}", 200);
-    act(to_b, &alice, "POST", post, "{\"id\":\"3\",\"envelope\":{\"n\":3}}", 201);
+    signed_expect(to_a, &alice, "POST", "/v1/conversations",
+                  "{\"sid\":\"" SID "\",\"title\":\"t\",\"participants\":[\"bobby\"]}", 201, NULL);
+    signed_expect(to_b, &alice, "POST", post, "{\"id\":\"1\",\"envelope\":{\"n\":1}}", 201, NULL);
+    signed_expect(to_a, &alice, "PATCH", itself, "{\"version\":1,\"add\":[\"carol\"]}", 200, NULL);
+    signed_expect(to_b, &bobby, "POST", post, "{\"id\":\"2\",\"envelope\":{\"n\":2}}", 201, NULL);
+    signed_expect(to_a, &alice, "PATCH", itself, "{\"version\":2,\"remove\":[\"carol\"]}", 200,
+                  NULL);
+    signed_expect(to_b, &alice, "POST", post, "{\"id\":\"3\",\"envelope\":{\"n\":3}}", 201, NULL);
 
-    expect_tagged(&in, 1, updated, "\"version\":1");
-    expect_tagged(&in, 2, message, "\"envelope\":{\"n\":1}");
-    expect_tagged(&in, 3, updated, "\"handle\":\"carol\"");
-    expect_tagged(&in, 4, message, "\"from\":\"bobby\"");
-    expect_tagged(&in, 5, updated, "\"version\":3");
-    expect_tagged(&in, 6, message, "\"envelope\":{\"n\":3}");
+    signed_expect_tagged(&in, 1, updated, "\"version\":1");
+    signed_expect_tagged(&in, 2, message, "\"envelope\":{\"n\":1}");
+    signed_expect_tagged(&in, 3, updated, "\"handle\":\"carol\"");
+    signed_expect_tagged(&in, 4, message, "\"from\":\"bobby\"");
+    signed_expect_tagged(&in, 5, updated, "\"version\":3");
+    signed_expect_tagged(&in, 6, message, "\"envelope\":{\"n\":3}");
 
-    expect_tagged(&out, 1, updated, "\"version\":2");
-    expect_tagged(&out, 2, message, "\"conversation\":\"" SID "\"");
-    expect_tagged(&out, 3, updated, "\"version\":3");
+    signed_expect_tagged(&out, 1, updated, "\"version\":2");
+    signed_expect_tagged(&out, 2, message, "\"conversation\":\"" SID "\"");
+    signed_expect_tagged(&out, 3, updated, "\"version\":3");
     expect_silence(&out, &carol, a);
     finish(&in);
     finish(&out);
@@ -244,9 +196,9 @@ static void nobody_anonymous_receives_anything(void **state) {
         buf_init(&headers, TEXT_MAX);
         if (rows[i].named && rows[i].signer) { /* one's own signature */
             buf_putf(&headers, "X-Public-Key: %s\r\n", rows[i].named->primary);
-            put_headers(&headers, NULL, rows[i].signer);
+            signed_put_events(&headers, NULL, rows[i].signer);
         } else {
-            put_headers(&headers, rows[i].named, rows[i].signer);
+            signed_put_events(&headers, rows[i].named, rows[i].signer);
         }
         http_expect(to_a,
                     &(struct http_case){rows[i].what, "GET", "/v1/events", buf_cstr(&headers), NULL,
@@ -265,7 +217,7 @@ static void the_header_comes_before_the_query(void **state) {
     buf_init(&headers, TEXT_MAX);
     signer_put_events_value(&bobby, &auth, NODE_SERVER, bobby.primary);
     buf_putf(&target, "/v1/events?public_key=%s&auth=%s", bobby.primary, buf_cstr(&auth));
-    put_headers(&headers, &alice, &alice);
+    signed_put_events(&headers, &alice, &alice);
     sse_init(&r);
     sse_open(&r, node_port(a), buf_str(&target), buf_str(&headers));
     struct sse_event *e = sse_next(&r, EVENT_MS);
@@ -328,14 +280,14 @@ static void a_router_mounts_the_socket_anywhere(void **state) {
     struct buf headers;
     int fd;
     buf_init(&headers, TEXT_MAX);
-    put_headers(&headers, &alice, &alice);
+    signed_put_events(&headers, &alice, &alice);
     char *text = hear_local("/", buf_cstr(&headers), "event: ready", &fd);
     assert_non_null(strstr(text, "\"handle\":\"alice\""));
     free(text);
 
     /* The router has made sure who it is: no signature. */
     buf_clear(&headers);
-    put_headers(&headers, &bobby, NULL);
+    signed_put_events(&headers, &bobby, NULL);
     int vouched;
     text = hear_local("/prefix/of/a/router?x=1", buf_cstr(&headers), "event: ready", &vouched);
     assert_non_null(strstr(text, "\"handle\":\"bobby\""));
@@ -380,11 +332,11 @@ static void without_trust_the_socket_wants_signatures(void **state) {
     struct buf headers;
     int fd;
     buf_init(&headers, TEXT_MAX);
-    put_headers(&headers, &bobby, NULL);
+    signed_put_events(&headers, &bobby, NULL);
     free(hear_local("/", buf_cstr(&headers), "HTTP/1.1 401", &fd));
     close(fd);
     buf_clear(&headers);
-    put_headers(&headers, &bobby, &bobby);
+    signed_put_events(&headers, &bobby, &bobby);
     free(hear_local("/", buf_cstr(&headers), "event: ready", &fd));
     close(fd);
     struct stat st;

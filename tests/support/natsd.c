@@ -21,13 +21,20 @@
 
 #include <cmocka.h>
 
+#include "support/http_client.h"
 #include "support/proc.h"
 
-enum { START_MS = 60000, ANSWER_MS = 500, PATH_BYTES = 256 };
+enum {
+    START_MS = 60000,
+    ANSWER_MS = 500,
+    CHANGE_MS = 60000,
+    PATH_BYTES = 256,
+    SUBJECT_BYTES = 256
+};
 
 struct natsd {
     struct proc *proc; /* NULL while killed */
-    uint16_t port;
+    uint16_t port, monitor_port;
     bool with_auth;
     char url[64];
     char log_path[PATH_BYTES];
@@ -58,12 +65,14 @@ static bool answers(void *arg) {
 }
 
 void natsd_resume(struct natsd *n) {
-    char port[8];
+    char port[8], monitor_port[8];
     (void)snprintf(port, sizeof port, "%u", (unsigned)n->port);
-    const char *open[] = {natsd_program(), "-a", "127.0.0.1", "-p", port, NULL};
-    const char *locked[] = {natsd_program(), "-a",   "127.0.0.1", "-p",     port,
-                            "--user",        "node", "--pass",    "secret", NULL};
-    n->proc = proc_start(n->with_auth ? locked : open, n->log_path, NULL);
+    (void)snprintf(monitor_port, sizeof monitor_port, "%u", (unsigned)n->monitor_port);
+    const char *argv[] = {natsd_program(), "-a", "127.0.0.1", "-p",     port,     "-m",
+                          monitor_port,    NULL, "node",      "--pass", "secret", NULL};
+    if (n->with_auth)
+        argv[7] = "--user";
+    n->proc = proc_start(argv, n->log_path, NULL);
     if (!proc_poll(answers, n, START_MS))
         fail_msg("nats-server does not answer on port %s; see %s", port, n->log_path);
 }
@@ -76,6 +85,7 @@ struct natsd *natsd_start(int with_auth) {
     }
     n->with_auth = with_auth != 0;
     n->port = proc_free_port();
+    n->monitor_port = proc_free_port();
     (void)snprintf(n->url, sizeof n->url, "nats://%s127.0.0.1:%u", with_auth ? "node:secret@" : "",
                    (unsigned)n->port);
     int wrote = snprintf(n->log_path, sizeof n->log_path, "%s/nats.log", proc_temp_dir(NULL));
@@ -97,6 +107,48 @@ void natsd_freeze(struct natsd *n) { proc_freeze(proc_pid(n->proc)); }
 void natsd_thaw(struct natsd *n) { proc_signal(n->proc, SIGCONT); }
 
 char *natsd_log(struct natsd *n) { return proc_read_file(n->log_path); }
+
+/* ---- its monitoring ---- */
+
+unsigned natsd_subscriptions(const struct natsd *n, const char *subject, bool is_whole) {
+    char text[SUBJECT_BYTES];
+    int wrote = snprintf(text, sizeof text, "\"subject\": \"%s%s", subject, is_whole ? "\"" : "");
+    if (wrote < 0 || (size_t)wrote >= sizeof text)
+        fail_msg("%s is too long", subject);
+    struct http_client *c = http_client_new(n->monitor_port);
+    struct http_reply r;
+    http_ask(c, "GET", STR("/subsz?subs=1&limit=1000000"), STR(""), STR(""), &r);
+    unsigned count = 0;
+    const char *at = r.body.p, *end = at + r.body.n;
+    while ((at = memmem(at, (size_t)(end - at), text, (size_t)wrote)) != NULL) {
+        count++;
+        at += wrote;
+    }
+    if (r.status != 200)
+        fail_msg("nats-server's monitoring: %d", r.status);
+    http_reply_done(&r);
+    http_client_free(c);
+    return count;
+}
+
+struct wanted {
+    const struct natsd *natsd;
+    const char *subject;
+    bool is_whole;
+    unsigned count;
+};
+
+static bool has_as_many(void *arg) {
+    const struct wanted *w = arg;
+    return natsd_subscriptions(w->natsd, w->subject, w->is_whole) == w->count;
+}
+
+void natsd_await_subscriptions(const struct natsd *n, const char *subject, bool is_whole,
+                               unsigned count) {
+    if (!proc_poll(has_as_many, &(struct wanted){n, subject, is_whole, count}, CHANGE_MS))
+        fail_msg("%s: %u subscriptions and not %u", subject,
+                 natsd_subscriptions(n, subject, is_whole), count);
+}
 
 void natsd_stop(struct natsd *n) {
     if (!n)

@@ -4,6 +4,8 @@
 #ifndef SUPPORT_NATSD_H
 #define SUPPORT_NATSD_H
 
+#include <stdbool.h>
+
 struct natsd;
 
 /* What to start for a server with a configuration of the test's own. */
@@ -20,6 +22,12 @@ void natsd_freeze(struct natsd *n);
 void natsd_thaw(struct natsd *n);
 /* The server's log so far as text; the caller frees. */
 char *natsd_log(struct natsd *n);
+/* How many subscriptions the server itself says it has whose subject begins so; with `is_whole`,
+ * whose subject is this. */
+unsigned natsd_subscriptions(const struct natsd *n, const char *subject, bool is_whole);
+/* Waits until it says so many; fails the test when it does not. */
+void natsd_await_subscriptions(const struct natsd *n, const char *subject, bool is_whole,
+                               unsigned count);
 void natsd_stop(struct natsd *n);
 
 #endif

@@ -41,6 +41,44 @@ void signed_expect(struct http_client *c, const struct signer *s, const char *me
     http_reply_done(&r);
 }
 
+/* ---- events ---- */
+
+void signed_put_events(struct buf *out, const struct signer *named, const struct signer *signer) {
+    if (named)
+        buf_putf(out, "X-Public-Key: %s\r\n", named->primary);
+    if (signer) {
+        buf_put(out, STR("X-KEZ-Auth: "));
+        signer_put_events_value(signer, out, NODE_SERVER, named ? named->primary : signer->primary);
+        buf_put(out, STR("\r\n"));
+    }
+}
+
+void signed_open_events(struct node *n, const struct signer *s, const char *query,
+                        struct sse_reader *r) {
+    struct buf headers, target;
+    buf_init(&headers, HEADERS_MAX);
+    buf_init(&target, HEADERS_MAX);
+    signed_put_events(&headers, s, s);
+    buf_putf(&target, "/v1/events%s", query);
+    sse_init(r);
+    sse_open(r, node_port(n), buf_str(&target), buf_str(&headers));
+    buf_done(&headers);
+    buf_done(&target);
+}
+
+void signed_expect_tagged(struct sse_reader *r, uint64_t seq, const char *beginning,
+                          const char *has) {
+    struct sse_event *e = sse_next(r, SSE_WAIT_MS);
+    char id[24];
+    assert_non_null(e);
+    (void)snprintf(id, sizeof id, "%ju", (uintmax_t)seq);
+    if (strcmp(e->type, "message") != 0 || strcmp(e->id, id) != 0 ||
+        strncmp(e->data, beginning, strlen(beginning)) != 0 || !strstr(e->data, has))
+        fail_msg("row %s is wanted, \"%s\" with \"%s\": %s %s: %.400s", id, beginning, has, e->type,
+                 e->id, e->data);
+    sse_event_free(e);
+}
+
 struct place signed_place(unsigned number) {
     struct place p;
     (void)snprintf(p.sid, sizeof p.sid, "01ARZ3NDEKTSV4RRFF%08u", number);
