@@ -30,12 +30,13 @@ struct target {
     struct str query; /* without "?"; absent when there was none */
     size_t segment_count;
     struct str segments[TARGET_MAX_SEGMENTS]; /* percent-decoded; "/" is none, "/a/" is "a","" */
+    bool is_deep;                             /* there are more, which have been checked only */
     size_t param_count;
     struct target_param params[TARGET_MAX_PARAMS];
     char room[TARGET_MAX_BYTES];
 };
 
-/* RC_MALFORMED, or RC_TOO_LARGE for more bytes, segments or parameters than the limits above.
+/* RC_MALFORMED, or RC_TOO_LARGE for more bytes or parameters than the limits above.
  * `raw` must outlive *out, and *out must not be moved. */
 MUST_CHECK enum rc target_read(struct str raw, struct target *out);
 

@@ -218,7 +218,8 @@ int node_run(const struct config *config, int argc, const char *const argv[]) {
         orderly = node_drain(&node, config, drain_time_s, &signals);
         if (!orderly) {
             log_warn("node ends at once: told a second time");
-            _Exit(EXIT_FAILURE); /* requests may be in flight, so nothing can be freed */
+            http_quiesce(node.http); /* the events socket's file would stay */
+            _Exit(EXIT_FAILURE);     /* requests may be in flight, so nothing can be freed */
         }
     }
     node_stop(&node);

@@ -99,14 +99,6 @@ static bool is_for_all_origins(const struct request *r) {
     return false;
 }
 
-/* A path too deep for the target's table is no path of ours: 404, not 400. */
-static bool is_too_deep(struct str raw) {
-    size_t slashes = 0;
-    for (size_t i = 0; i < raw.n && raw.p[i] != '?'; i++)
-        slashes += raw.p[i] == '/';
-    return raw.n <= TARGET_MAX_BYTES && slashes > TARGET_MAX_SEGMENTS;
-}
-
 /* Whether the request line goes on after the target's NUL. libmicrohttpd 0.9.75 lets a NUL byte in
  * a target pass and ends the text there; where the version begins tells. (Elsewhere than close
  * behind the target it tells nothing.) */
@@ -119,14 +111,15 @@ static bool read_target(struct request *r, const char *version) {
     struct str raw = {r->raw, r->raw_n};
     enum rc rc = is_cut(r, version) ? RC_MALFORMED : target_read(raw, &r->target);
     if (rc == RC_OK && r->ex.method != METHOD_OPTIONS && str_eq(raw, STR("*")))
-        rc = RC_MALFORMED; /* RFC 9112, 3.2.4 */
-    if (rc == RC_OK) {
+        rc = RC_MALFORMED;                               /* RFC 9112, 3.2.4 */
+    bool is_too_deep = rc == RC_OK && r->target.is_deep; /* for all but what is at every path */
+    if (rc == RC_OK && (!is_too_deep || r->worker->listener == LISTENER_EVENTS)) {
         r->has_cors = is_for_all_origins(r);
         return true;
     }
     r->target.path = (struct str){"-", 1}; /* for the log */
     r->has_cors = !is_admin(r);
-    if (rc == RC_TOO_LARGE && is_too_deep(raw))
+    if (is_too_deep)
         refuse(r, RC_NOT_FOUND, "There is nothing at this path.");
     else if (rc == RC_TOO_LARGE)
         refuse(r, RC_TOO_LARGE, "The request target is too long or has too many parameters.");

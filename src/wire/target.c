@@ -117,12 +117,13 @@ static enum rc split_path(struct str path, struct target *out, size_t *used) {
     for (bool more = true; more;) {
         struct str head, tail;
         more = str_cut(rest, '/', &head, &tail);
-        if (out->segment_count == TARGET_MAX_SEGMENTS)
-            return RC_TOO_LARGE;
         struct str segment = decode(head, out, used);
         if (str_eq(segment, STR(".")) || str_eq(segment, STR("..")))
             return RC_MALFORMED;
-        out->segments[out->segment_count++] = segment;
+        if (out->segment_count < TARGET_MAX_SEGMENTS)
+            out->segments[out->segment_count++] = segment;
+        else
+            out->is_deep = true;
         rest = tail;
     }
     return RC_OK;
@@ -150,6 +151,7 @@ enum rc target_read(struct str raw, struct target *out) {
     if (raw.n > TARGET_MAX_BYTES)
         return RC_TOO_LARGE;
     out->segment_count = out->param_count = 0;
+    out->is_deep = false;
     if (str_eq(raw, STR("*"))) { /* RFC 9112, 3.2.4: OPTIONS of the whole server */
         out->raw = out->path = raw;
         out->query = (struct str){NULL, 0};

@@ -26,6 +26,8 @@ static void encode_all(struct buf *b, const struct target *t) {
             abort();
         encode(b, "/", s);
     }
+    if (t->is_deep && t->segment_count != TARGET_MAX_SEGMENTS)
+        abort();
     for (size_t i = 0; i < t->param_count; i++) {
         encode(b, i ? "&" : b->n ? "?" : "/?", t->params[i].name);
         encode(b, "=", t->params[i].value);

@@ -59,12 +59,18 @@ static const struct {
     {"GET /?echo HTTP/1.1\r\n" END, 200, "story=flow_events", NULL},
     {"GET /v1/events?echo HTTP/1.1\r\n" END, 200, "raw=[/v1/events?echo]", NULL},
     {"GET /whatever/prefix/?echo HTTP/1.1\r\n" END, 200, "story=flow_events", NULL},
+    {"GET /a/b/c/d/e/f/g/h/i/j/k/l?echo HTTP/1.1\r\n" END, 200,
+     "raw=[/a/b/c/d/e/f/g/h/i/j/k/l?echo]", NULL},
+    {"GET //?echo HTTP/1.1\r\n" END, 200, "story=flow_events", NULL},
+    {"GET http://localhost/sock?echo HTTP/1.1\r\n" END, 200, "raw=[/sock?echo]", NULL},
+    {"GET http://localhost?echo HTTP/1.1\r\n" END, 200, "story=flow_events", NULL},
     {"GET /v1/messages?echo HTTP/1.1\r\n" END, 200, "story=flow_events", NULL},
     {"GET /metrics?echo HTTP/1.1\r\n" END, 200, "story=flow_events", NULL},
     {"GET /?echo HTTP/1.1\r\nX-Public-Key: k\r\nX-KEZ-Auth: a\r\nLast-Event-ID: 3\r\n" END, 200,
      "auth=[a]\nhandle=absent\nkey=[k]\nlast=[3]", NULL},
     {"GET /?echo HTTP/1.1\r\n" END, 200, "exempt=1 trusted=0", NULL},
     {"HEAD / HTTP/1.1\r\n" END, 405, NULL, "GET, OPTIONS"},
+    {"HEAD /a/b/c/d/e/f/g/h/i/j HTTP/1.1\r\n" END, 405, NULL, "GET, OPTIONS"},
     {"POST /v1/messages HTTP/1.1\r\nContent-Length: 2\r\n" END "{}", 405, "method_not_allowed",
      "GET, OPTIONS"},
     {"PUT / HTTP/1.1\r\nContent-Length: 0\r\n" END, 405, "method_not_allowed", "GET, OPTIONS"},
@@ -73,6 +79,12 @@ static const struct {
     {"BREW / HTTP/1.1\r\n" END, 405, "method_not_allowed", "GET, OPTIONS"},
     {"OPTIONS / HTTP/1.1\r\n" END, 204, NULL, "GET, OPTIONS"},
     {"OPTIONS /any HTTP/1.1\r\n" END, 204, NULL, "GET, OPTIONS"},
+    {"OPTIONS * HTTP/1.1\r\n" END, 204, NULL, "GET, OPTIONS"},
+    {"CONNECT / HTTP/1.1\r\n" END, 405, "method_not_allowed", "GET, OPTIONS"},
+    {"TRACE / HTTP/1.1\r\n" END, 405, "method_not_allowed", "GET, OPTIONS"},
+    {"GET * HTTP/1.1\r\n" END, 400, "bad_request", NULL},
+    {"GET /a/../b HTTP/1.1\r\n" END, 400, "bad_request", NULL},
+    {"GET /a/b/c/d/e/f/g/h/i/%2e%2e HTTP/1.1\r\n" END, 400, "bad_request", NULL},
     {"GET /%00 HTTP/1.1\r\n" END, 400, "bad_request", NULL},
     {"GET / HTTP/1.1\r\nX-Public-Key: k\r\nX-Public-Key: k\r\n" END, 400, "X-Public-Key once",
      NULL},
@@ -211,9 +223,13 @@ static void what_cannot_start_says_why(void **state) {
     struct rig *rig = new_rig(), *second;
     const char *why = "";
     struct http_server *s = NULL;
-    rig->config.events_trust_peers = "root";
-    assert_int_equal(http_start(&rig->config, &rig->flow, &rig->admin, &s, &why), RC_MALFORMED);
-    assert_non_null(strstr(why, "user ids"));
+    static const char *const lists[] = {"root", ",", "0,", "0, 1"};
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        rig->config.events_trust_peers = lists[i];
+        assert_int_equal(http_start(&rig->config, &rig->flow, &rig->admin, &s, &why), RC_MALFORMED);
+        assert_non_null(strstr(why, "user ids"));
+        assert_int_equal(access(path, F_OK), -1);
+    }
     rig->config.events_trust_peers = "0";
     rig->config.events_socket = NULL;
     assert_int_equal(http_start(&rig->config, &rig->flow, &rig->admin, &s, &why), RC_MALFORMED);

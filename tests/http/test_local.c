@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "http/local.h"
@@ -36,6 +37,18 @@ static int setup(void **state) {
     here.fd = -1;
     here.why = "";
     return 0;
+}
+
+/* local.c's bind() (see CMakeLists.txt): what mode the file has as soon as it is there. */
+static mode_t born_with;
+int __wrap_bind(int fd, const struct sockaddr *at, socklen_t size);
+int __real_bind(int fd, const struct sockaddr *at, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *at, socklen_t size) {
+    struct stat st;
+    int rc = __real_bind(fd, at, size);
+    if (rc == 0 && lstat(here.path, &st) == 0)
+        born_with = st.st_mode & 07777;
+    return rc;
 }
 
 static enum rc listen_here(void) {
@@ -78,10 +91,12 @@ static void its_file_has_its_mode_whatever_the_mask(void **state) {
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
         struct stat st;
         mode_t before = umask(masks[i]);
+        born_with = 07777;
         enum rc rc = listen_here();
         (void)umask(before);
         if (rc != RC_OK)
             fail_msg("mask %o: %s", masks[i], here.why);
+        assert_int_equal(born_with, 0660 & ~masks[i]); /* at no moment a wider one */
         assert_int_equal(lstat(here.path, &st), 0);
         assert_true(S_ISSOCK(st.st_mode));
         assert_int_equal(st.st_mode & 07777, 0660);
@@ -149,6 +164,30 @@ static void what_is_no_socket_is_left_alone(void **state) {
 
     assert_int_equal(symlink("/no/such/file", here.path), 0);
     assert_int_equal(listen_here(), RC_MALFORMED);
+    assert_int_equal(unlink(here.path), 0);
+
+    assert_int_equal(mkfifo(here.path, 0600), 0);
+    assert_int_equal(listen_here(), RC_MALFORMED);
+    assert_int_equal(lstat(here.path, &st), 0);
+    assert_int_equal(unlink(here.path), 0);
+}
+
+/* A link to a stale socket is a file of somebody's own, and so is what it leads to. */
+static void a_link_to_a_socket_is_left_alone(void **state) {
+    (void)state;
+    struct stat st;
+    char link[LOCAL_PATH_MAX + 1];
+    assert_int_equal(listen_here(), RC_OK);
+    close(here.fd);
+    memcpy(link, here.path, sizeof link);
+    link[strlen(link) - 1] = 'L';
+    assert_int_equal(symlink(here.path, link), 0);
+    struct local_file other = {.path = ""};
+    int fd = -1;
+    assert_int_equal(local_listen(link, &other, &fd, &here.why), RC_MALFORMED);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_int_equal(lstat(here.path, &st), 0);
+    assert_int_equal(unlink(link), 0);
     assert_int_equal(unlink(here.path), 0);
 }
 
@@ -219,6 +258,89 @@ static void peers_are_known_by_their_user(void **state) {
     assert_false(local_peer_is(pair[0], &us));
 }
 
+/* The socket and its folder. */
+static void open_to_all(void) {
+    char *name = strrchr(here.path, '/');
+    assert_int_equal(chmod(here.path, 0666), 0);
+    *name = '\0';
+    assert_int_equal(chmod(here.path, 0755), 0);
+    *name = '/';
+}
+
+/* The kernel's word about who connected, not about who asks. */
+static void a_peer_is_who_connected(void **state) {
+    (void)state;
+    enum { ANOTHER = 4242 };
+    struct local_peers us, them;
+    char text[64], done;
+    int tell[2], status;
+    uid_t uid = getuid() == 0 ? ANOTHER : getuid(); /* others than root stay who they are */
+    (void)snprintf(text, sizeof text, "%u", (unsigned)uid);
+    assert_int_equal(local_read_peers(str_of(text), &them), RC_OK);
+    (void)snprintf(text, sizeof text, "%u", (unsigned)getuid());
+    assert_int_equal(local_read_peers(str_of(text), &us), RC_OK);
+    assert_int_equal(listen_here(), RC_OK);
+    open_to_all();
+    assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(tell[1]);
+        _exit(setuid(uid) != 0 || dial_here() < 0 || read(tell[0], &done, 1) != 0);
+    }
+    struct pollfd p = {.fd = here.fd, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    int server = accept(here.fd, NULL, NULL);
+    assert_true(server >= 0);
+    assert_true(local_peer_is(server, &them));
+    assert_int_equal(local_peer_is(server, &us), uid == getuid());
+    close(server);
+    close(tell[0]);
+    close(tell[1]); /* the child ends */
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    stop_here();
+}
+
+static void lists_of_peers_are_numbers_and_commas(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t n; /* 0: malformed */
+    } rows[] = {
+        {"0", 1},
+        {"4294967294", 1},
+        {"1,2,3", 3},
+        {"7,7", 2},
+        {"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", LOCAL_PEERS_MAX},
+        {"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", 0},
+        {"", 0},
+        {",", 0},
+        {"1,", 0},
+        {",1", 0},
+        {"1,,2", 0},
+        {"1, 2", 0},
+        {" 1", 0},
+        {"1;2", 0},
+        {"-1", 0},
+        {"+1", 0},
+        {"01", 0},
+        {"0x1", 0},
+        {"1e3", 0},
+        {"root", 0},
+        {"1-5", 0},
+        {"*", 0},
+        {"4294967295", 0}, /* "none" */
+        {"4294967296", 0},
+        {"18446744073709551616", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct local_peers peers = {.n = 99};
+        enum rc rc = local_read_peers(str_of(rows[i].text), &peers);
+        if (rc != (rows[i].n ? RC_OK : RC_MALFORMED) || peers.n != (rows[i].n ? rows[i].n : 99))
+            fail_msg("\"%s\": %s, %zu", rows[i].text, rc_text(rc), peers.n);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -226,10 +348,13 @@ int main(void) {
         TEST(a_stale_file_is_replaced),
         TEST(a_live_one_is_left_alone),
         TEST(what_is_no_socket_is_left_alone),
+        TEST(a_link_to_a_socket_is_left_alone),
         TEST(only_ones_own_file_is_removed),
         TEST(a_path_must_fit_and_exist),
         TEST(a_bare_name_is_in_the_present_folder),
         TEST(peers_are_known_by_their_user),
+        TEST(a_peer_is_who_connected),
+        TEST(lists_of_peers_are_numbers_and_commas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

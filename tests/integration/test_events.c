@@ -1,36 +1,28 @@
-/* tests/integration/test_events.c -- events for other hosts, by TCP and by the Unix socket.
+/* tests/integration/test_events.c -- events for other hosts, as tagged JSON.
  *
  * Source: protocol, section 7.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "support/proc.h"
 #include "support/signed.h"
 #include "support/site.h"
 
 #define SID "01ARZ3NDEKTSV4RRFFQ69G5FCV"
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum { TEXT_MAX = 1 << 20, EVENT_MS = 60000, WAIT_S = 60 };
+enum { TEXT_MAX = 1 << 20, EVENT_MS = 60000 };
 
 static struct site site;
 static struct node *a, *b;
 static struct http_client *to_a, *to_b;
 static struct signer alice, bobby, carol;
-static char socket_path[108];
 
 static int start(void **state) {
     (void)state;
@@ -45,7 +37,6 @@ static int start(void **state) {
     node_register(a, &alice);
     node_register(a, &bobby);
     node_register(a, &carol);
-    (void)snprintf(socket_path, sizeof socket_path, "%s/web_events.sock", proc_temp_dir(NULL));
     return 0;
 }
 
@@ -237,124 +228,6 @@ static void the_header_comes_before_the_query(void **state) {
     buf_done(&headers);
 }
 
-/* ---- the Unix socket ---- */
-
-/* Sends a request and reads until the text comes; what came, for the caller to free. */
-static char *hear_local(const char *target, const char *headers, const char *until, int *fd) {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = WAIT_S};
-    char request[2048];
-    size_t n = 0;
-    ssize_t got;
-    char *text = calloc(1, TEXT_MAX);
-    assert_non_null(text);
-    memcpy(at.sun_path, socket_path, strlen(socket_path));
-    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-    assert_int_equal(connect(*fd, (struct sockaddr *)&at, sizeof at), 0);
-    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
-                          target, headers);
-    assert_int_equal(send(*fd, request, (size_t)length, MSG_NOSIGNAL), length);
-    while (!strstr(text, until) && (got = recv(*fd, text + n, TEXT_MAX - 1 - n, 0)) > 0)
-        n += (size_t)got;
-    if (!strstr(text, until))
-        fail_msg("%s: %s", target, text);
-    return text;
-}
-
-static bool has_heard_of_carol(void *path) {
-    if (access(path, F_OK) != 0)
-        return false;
-    char *text = proc_read_file(path);
-    bool has = strstr(text, "retry: 3000\n\n") && strstr(text, "\"handle\":\"carol\"");
-    free(text);
-    return has;
-}
-
-static void a_router_mounts_the_socket_anywhere(void **state) {
-    (void)state;
-    char uid[32], out[512];
-    (void)snprintf(uid, sizeof uid, "%u", (unsigned)getuid());
-    const char *const flags[] = {"--events-socket", socket_path, "--events-trust-peer", uid, NULL};
-    struct node *n = site_node(&site, flags);
-    struct buf headers;
-    int fd;
-    buf_init(&headers, TEXT_MAX);
-    signed_put_events(&headers, &alice, &alice);
-    char *text = hear_local("/", buf_cstr(&headers), "event: ready", &fd);
-    assert_non_null(strstr(text, "\"handle\":\"alice\""));
-    free(text);
-
-    /* The router has made sure who it is: no signature. */
-    buf_clear(&headers);
-    signed_put_events(&headers, &bobby, NULL);
-    int vouched;
-    text = hear_local("/prefix/of/a/router?x=1", buf_cstr(&headers), "event: ready", &vouched);
-    assert_non_null(strstr(text, "\"handle\":\"bobby\""));
-    free(text);
-
-    /* curl sees what a router sees, though the stream goes on; 22: an answer of 400 or above. */
-    char key[128];
-    (void)snprintf(out, sizeof out, "%s.out", socket_path);
-    (void)snprintf(key, sizeof key, "X-Public-Key: %s", carol.primary);
-    const char *const curl[] = {"curl", "-sN", "--unix-socket",     socket_path, "-H", key,
-                                "-o",   out,   "http://localhost/", NULL};
-    struct proc *listening = proc_start(curl, "/dev/null", NULL);
-    assert_true(proc_poll(has_heard_of_carol, out, EVENT_MS));
-    assert_false(proc_wait(listening, 0, NULL));
-    proc_stop(listening);
-    const char *const nobody[] = {"curl", "-sf", "--unix-socket", socket_path, "http://localhost/",
-                                  NULL};
-    assert_int_equal(proc_run(nobody, "/dev/null", NULL, EVENT_MS), 22);
-
-    /* The streams are as alive as others. */
-    (void)node_post(a, "alice", NULL, "{\"by\":\"socket\"}");
-    char got[8192];
-    size_t had = 0;
-    ssize_t more;
-    got[0] = '\0';
-    while (!strstr(got, "\"by\":\"socket\"") &&
-           (more = recv(fd, got + had, sizeof got - 1 - had, 0)) > 0) {
-        had += (size_t)more;
-        got[had] = '\0';
-    }
-    assert_non_null(strstr(got, "data: {\"type\":\"chatmessage.new\",\"data\":{"));
-    close(fd);
-    close(vouched);
-    node_stop(n);
-    buf_done(&headers);
-}
-
-static void without_trust_the_socket_wants_signatures(void **state) {
-    (void)state;
-    const char *const flags[] = {"--events-socket", socket_path, NULL};
-    struct node *n = site_node(&site, flags);
-    struct buf headers;
-    int fd;
-    buf_init(&headers, TEXT_MAX);
-    signed_put_events(&headers, &bobby, NULL);
-    free(hear_local("/", buf_cstr(&headers), "HTTP/1.1 401", &fd));
-    close(fd);
-    buf_clear(&headers);
-    signed_put_events(&headers, &bobby, &bobby);
-    free(hear_local("/", buf_cstr(&headers), "event: ready", &fd));
-    close(fd);
-    struct stat st;
-    assert_int_equal(stat(socket_path, &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0660);
-    node_kill(n);
-    assert_int_equal(access(socket_path, F_OK), 0); /* stale */
-    node_restart(n);
-    node_wait_ready(n);
-    free(hear_local("/", buf_cstr(&headers), "event: ready", &fd));
-    close(fd);
-    buf_done(&headers);
-    node_signal(n, SIGTERM);
-    assert_int_equal(node_wait(n, EVENT_MS), 0);
-    assert_int_equal(access(socket_path, F_OK), -1);
-    node_stop(n);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_tagged_and_numbered_like_the_inbox),
@@ -362,8 +235,6 @@ int main(void) {
         cmocka_unit_test(who_comes_and_goes_hears_of_that_and_of_nothing_else),
         cmocka_unit_test(nobody_anonymous_receives_anything),
         cmocka_unit_test(the_header_comes_before_the_query),
-        cmocka_unit_test(a_router_mounts_the_socket_anywhere),
-        cmocka_unit_test(without_trust_the_socket_wants_signatures),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

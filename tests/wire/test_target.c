@@ -175,8 +175,12 @@ static void each_limit_is_reached_before_it_is_passed(void **state) {
         memcpy(text + i, "/a", i + 1 < sizeof text ? 2 : 1);
     assert_int_equal(target_read((struct str){text, 2 * TARGET_MAX_SEGMENTS}, &t), RC_OK);
     assert_int_equal(t.segment_count, TARGET_MAX_SEGMENTS);
-    assert_int_equal(target_read((struct str){text, 2 * TARGET_MAX_SEGMENTS + 2}, &t),
-                     RC_TOO_LARGE);
+    assert_false(t.is_deep);
+    assert_int_equal(target_read((struct str){text, 2 * TARGET_MAX_SEGMENTS + 2}, &t), RC_OK);
+    assert_int_equal(t.segment_count, TARGET_MAX_SEGMENTS);
+    assert_true(t.is_deep);
+    memcpy(text + sizeof text - 4, "/..", 3); /* what is not kept is checked all the same */
+    assert_int_equal(target_read((struct str){text, sizeof text - 1}, &t), RC_MALFORMED);
 
     for (size_t i = 2; i < sizeof text - 1; i += 2)
         memcpy(text + i, "x&", 2);
