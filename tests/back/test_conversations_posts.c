@@ -24,10 +24,6 @@ static int setup(void **state) {
     return 0;
 }
 
-static uint64_t head_of(const struct user *user) {
-    return asker_head(hall.asker, user->inbox).head;
-}
-
 /* ---- posting ---- */
 
 static void a_post_is_one_row_in_every_inbox_and_its_envelope_is_stored_once(void **state) {
@@ -53,12 +49,12 @@ static void a_post_is_one_row_in_every_inbox_and_its_envelope_is_stored_once(voi
         char *told = asker_last_row(hall.asker, &u[i].handle);
         assert_string_equal(got, want);
         assert_string_equal(told, whole);
-        assert_int_equal(head_of(&u[i]), seq);
+        assert_int_equal(hall_head(&u[i]), seq);
         free(got);
         free(whole);
         free(told);
     }
-    assert_int_equal(head_of(&u[3]), 0);
+    assert_int_equal(hall_head(&u[3]), 0);
     /* The time that the sender was told is that of all rows. */
     char sql[512];
     (void)snprintf(sql, sizeof sql,
@@ -97,7 +93,7 @@ static void an_id_is_the_senders_own_in_each_conversation(void **state) {
     /* Those of direct messages are others, too. */
     assert_int_equal(asker_post(hall.asker, &u[0], u[0].handle.text, "id", "{\"n\":2}", NULL),
                      RC_OK);
-    assert_int_equal(head_of(&u[0]), 7);
+    assert_int_equal(hall_head(&u[0]), 7);
 
     /* And remembered when the rows are gone. */
     assert_int_equal(asker_trim(hall.asker, u[0].inbox, 7), RC_OK);
@@ -152,9 +148,9 @@ static void posts_that_wait_together_keep_their_order_and_their_ids(void **state
     }
     for (unsigned i = TALKS; i < IDS; i++)
         assert_true(seqs[i] > seqs[i - TALKS]); /* of the same conversation */
-    assert_int_equal(head_of(&u[0]), TALKS + IDS + N / 10);
-    assert_int_equal(head_of(&u[1]), TALKS + IDS);
-    assert_int_equal(head_of(&u[3]), 1 + stored[TALKS - 1]);
+    assert_int_equal(hall_head(&u[0]), TALKS + IDS + N / 10);
+    assert_int_equal(hall_head(&u[1]), TALKS + IDS);
+    assert_int_equal(hall_head(&u[3]), 1 + stored[TALKS - 1]);
 }
 
 struct racer {
@@ -202,7 +198,7 @@ static void of_posts_at_once_one_is_stored(void **state) {
         pthread_barrier_destroy(&start);
     }
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(head_of(&u[i]), 2 * ROUNDS);
+        assert_int_equal(hall_head(&u[i]), 2 * ROUNDS);
     asker_stop(other);
 }
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "support/hall.h"
 
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+
+enum { TEXT_BYTES = 128 * 1024 };
 
 struct hall hall;
 
@@ -56,4 +59,57 @@ void hall_assert_sql_of(unsigned number, const char *sql, const char *want) {
     (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - sql), sql, talker_sid(number).text,
                    at + 2);
     hall_assert_sql(text, want);
+}
+
+/* ---- rows, and the conversation as JSON ---- */
+
+uint64_t hall_head(const struct user *user) { return asker_head(hall.asker, user->inbox).head; }
+
+void hall_assert_updated(const struct user *user, unsigned number, const char *data) {
+    char want[TEXT_BYTES];
+    uint64_t head = hall_head(user);
+    (void)snprintf(want, sizeof want,
+                   "{\"seq\":%llu,\"type\":\"conversation.updated\",\"conversation\":\"%s\","
+                   "\"data\":%s",
+                   (unsigned long long)head, talker_sid(number).text, data);
+    char *got = talker_row_without_time(hall.asker, user, head),
+         *whole = talker_row(hall.asker, user, head);
+    char *told = asker_last_row(hall.asker, &user->handle);
+    assert_string_equal(got, want);
+    assert_string_equal(told, whole);
+    free(got);
+    free(whole);
+    free(told);
+}
+
+static void put_participant(struct buf *out, const struct user *user) {
+    buf_putf(out, "{\"handle\":\"%s\",\"primary\":\"ed25519:", user->handle.text);
+    buf_put_hex(out, user->primary.bytes, KEY_BYTES);
+    buf_put(out, STR("\"}"));
+}
+
+void hall_assert_json(const char *got, unsigned number, const char *title, const char *creator,
+                      const struct user *users, size_t n, unsigned version) {
+    static const char time_form[] = "\"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+                                    "\\.[0-9]{3}Z\"";
+    char form[256], text[TEXT_BYTES];
+    struct buf want;
+    regex_t regex;
+    regmatch_t m;
+    buf_init(&want, TEXT_BYTES);
+    buf_putf(&want, "{\"sid\":\"%s\",\"title\":%s,\"creator\":\"%s\",\"participants\":[",
+             talker_sid(number).text, title, creator);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            buf_put_byte(&want, ',');
+        put_participant(&want, &users[i]);
+    }
+    buf_putf(&want, "],,\"version\":%u}", version);
+    (void)snprintf(form, sizeof form, "\"created_at\":%s,\"updated_at\":%s", time_form, time_form);
+    assert_int_equal(regcomp(&regex, form, REG_EXTENDED), 0);
+    assert_int_equal(regexec(&regex, got, 1, &m, 0), 0);
+    (void)snprintf(text, sizeof text, "%.*s%s", (int)m.rm_so, got, got + m.rm_eo);
+    assert_string_equal(text, buf_cstr(&want));
+    regfree(&regex);
+    buf_done(&want);
 }

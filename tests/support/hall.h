@@ -25,6 +25,14 @@ void hall_users(struct user *users, size_t n);
 /* A conversation of all of these, made by the first; its number. */
 unsigned hall_talk(const struct user *users, size_t n);
 
+uint64_t hall_head(const struct user *user);
+/* The last row of the inbox, as stored and as last told of, is of this conversation and has this as
+ * its data. */
+void hall_assert_updated(const struct user *user, unsigned number, const char *data);
+/* `got` is this conversation as JSON: all of it, the two times by their form. title: as JSON. */
+void hall_assert_json(const char *got, unsigned number, const char *title, const char *creator,
+                      const struct user *users, size_t n, unsigned version);
+
 void hall_exec(const char *sql);
 /* The first column of the first row is this. */
 void hall_assert_sql(const char *sql, const char *want);
