@@ -65,6 +65,8 @@ static const struct {
     {"a malformed signature", "alice", "1780000000:00", NULL, NULL, 0, false, 401, NULL},
     {"unregistered", "carol", "carol", NULL, NULL, 0, false, 401, NULL},
     {"another's key with one's own signature", "bob", "alice", NULL, NULL, 0, false, 401, NULL},
+    {"the same by query", NULL, NULL, "bob", "alice", 0, false, 401, NULL},
+    {"the same by both", "bob", NULL, NULL, "alice", 0, false, 401, NULL},
     {"stale", "alice", "alice", NULL, NULL, -61, false, 401, NULL},
     {"from the future", "alice", "alice", NULL, NULL, 61, false, 401, NULL},
 

@@ -295,6 +295,7 @@ static void each_sees_its_part_of_what_all_see(void **state) {
                       actors[i].refused);
     }
     assert_in_range(witness.n, stored + 3 + ROUNDS, ROWS_MAX);
+    assert_false(witness.members[witness.n - 1] >> DOOMED & 1);
     for (int i = 0; i < PEOPLE; i++) {
         if (i == DOOMED)
             continue;

@@ -257,9 +257,11 @@ static inline void stand_open(struct stand *st, const struct push_open *open, in
     shard_turn(st->sh);
 }
 
-/* A stream on this descriptor that is live at `head` of the inbox (1..head, epoch e1). */
-static inline void stand_open_live(struct stand *st, int fd, uint64_t head) {
+/* A stream on this descriptor, of plain rows or tagged events, that is live at `head` of the inbox
+ * (1..head, epoch e1). */
+static inline void stand_open_live_as(struct stand *st, int fd, uint64_t head, bool tagged) {
     struct push_open open = stand_after(head);
+    open.tagged = tagged;
     stand_open(st, &open, fd);
     shard_barrier_done(st->sh, st->ticket);
     stand_pass(st, 0);
@@ -267,6 +269,10 @@ static inline void stand_open_live(struct stand *st, int fd, uint64_t head) {
     assert_non_null(strstr(st->sockets[fd].text, "event: ready\n"));
     st->sockets[fd].n = 0;
     memset(st->sockets[fd].text, 0, STAND_TEXT);
+}
+
+static inline void stand_open_live(struct stand *st, int fd, uint64_t head) {
+    stand_open_live_as(st, fd, head, false);
 }
 
 /* Gives outstanding questions back and frees the shard. */

@@ -2,6 +2,8 @@
  * in the simulation.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <stdatomic.h>
+
 #include "push/stand.h"
 
 static struct stand st;
@@ -186,6 +188,25 @@ static void a_live_row_goes_out_once(void **state) {
     stand_hear(&st, 6, "e1");
     stand_hear(&st, 2, "e1");
     stand_expect(&st, 0, stand_text_of(6));
+}
+
+/* Who cannot send it yet holds it: the same one as all others. */
+static void streams_of_one_format_share_one_frame(void **state) {
+    (void)state;
+    enum { PLAIN = 30, TAGGED = 20 };
+    for (int fd = 0; fd < PLAIN + TAGGED; fd++) {
+        stand_open_live_as(&st, fd, 5, fd >= PLAIN);
+        st.sockets[fd].room = 3;
+    }
+    assert_int_equal(st.subscribed, 1);
+    struct frame *f = stand_row(6, "e1");
+    shard_row(st.sh, &(struct handle){"alice"}, 6, f);
+    stand_pass(&st, 0);
+    assert_int_equal(atomic_load(&f->refs), 1 + PLAIN);
+    struct frame *tagged = atomic_load(&f->tagged);
+    assert_non_null(tagged);
+    assert_int_equal(atomic_load(&tagged->refs), 1 + TAGGED);
+    frame_unref(f);
 }
 
 static void a_hole_is_read_from_the_store_once_for_all_streams(void **state) {
@@ -434,6 +455,7 @@ int main(void) {
         TEST(an_answer_of_before_the_change_of_epoch_is_asked_for_again),
         TEST(a_row_of_another_epoch_is_not_handed_on_but_looked_into),
         TEST(a_live_row_goes_out_once),
+        TEST(streams_of_one_format_share_one_frame),
         TEST(a_hole_is_read_from_the_store_once_for_all_streams),
         TEST(a_row_without_its_body_is_read_at_once),
         TEST(a_lost_row_is_found_by_the_looks_and_by_the_sweep),
