@@ -171,7 +171,8 @@ static enum rc set_creds(natsOptions *o, const char *path, const char **why) {
     return s == NATS_OK ? RC_OK : RC_NO_MEMORY;
 }
 
-enum rc bus_link_set_trust(natsOptions *o, const struct bus_config *c, const char **why) {
+enum rc bus_link_set_trust(void *options, const struct bus_config *c, const char **why) {
+    natsOptions *o = options;
     bool has_tls;
     enum rc rc = check_urls(str_of(c->urls), &has_tls, why);
     if (rc == RC_OK && set_servers(o, str_of(c->urls)) != NATS_OK)

@@ -6,11 +6,8 @@
 
 #include "back/bus.h"
 
-struct __natsOptions; /* nats.c's natsOptions */
-
-/* Reads urls, creds_file, nkey_seed_file and ca_file of the configuration, and the files.
- * RC_MALFORMED: *why is a static sentence then. RC_NO_MEMORY. */
-MUST_CHECK enum rc bus_link_set_trust(struct __natsOptions *o, const struct bus_config *c,
-                                      const char **why);
+/* options: nats.c's natsOptions. Reads urls, creds_file, nkey_seed_file and ca_file of the
+ * configuration, and the files. RC_MALFORMED: *why is a static sentence then. RC_NO_MEMORY. */
+MUST_CHECK enum rc bus_link_set_trust(void *options, const struct bus_config *c, const char **why);
 
 #endif

@@ -207,7 +207,7 @@ static void wrong_lists_of_peers_are_said_at_the_start(void **state) {
     (void)snprintf(out, sizeof out, "%s.said", socket_path);
     for (size_t i = 0; i <= COUNT(lists); i++) {
         bool is_alone = i == COUNT(lists); /* good, but for what? */
-        const char *const argv[] = {BUILD_DIR "/kez-chat-server",
+        const char *const argv[] = {site.program,
                                     "--check-config",
                                     "--server",
                                     NODE_SERVER,

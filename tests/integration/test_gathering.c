@@ -142,8 +142,10 @@ struct heard {
 /* The text behind `name` up to the next quote. */
 static void take(const char *data, const char *name, char *out, size_t room) {
     const char *at = strstr(data, name);
-    if (!at)
+    if (!at) {
         fail_msg("no %s in %s", name, data);
+        return;
+    }
     at += strlen(name);
     (void)snprintf(out, room, "%.*s", (int)strcspn(at, "\",}"), at);
 }
