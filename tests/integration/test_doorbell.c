@@ -266,12 +266,36 @@ static void a_row_published_again_comes_once(void **state) {
     stop_listening(&l);
 }
 
+/* A seq that the inbox has not reached: the store knows of no such row, and it is not shown. */
+static void a_row_from_the_future_is_not_believed(void **state) {
+    (void)state;
+    static const struct str rows[] = {
+        STR_INIT("{\"seq\":1000,\"type\":\"chatmessage.new\"," TIME ",\"stored\":true}"),
+        STR_INIT("{\"seq\":1001,\"type\":\"chatmessage.new\",\"envelope\":{}," TIME "}"),
+        STR_INIT("{\"seq\":9007199254740991,\"type\":\"chatmessage.new\",\"envelope\":{}," TIME
+                 "}"),
+    };
+    struct listener l;
+    struct tap *stranger = tap_open(natsd_url(site.nats));
+    listen_as(&l, "prophets");
+    for (unsigned i = 0; i < COUNT(rows); i++) {
+        char id[16];
+        tap_publish(stranger, l.subject, rows[i]);
+        (void)snprintf(id, sizeof id, "row%u", i);
+        const char *mark = post("/v1/messages", "\"to\":\"prophets\",", id, 100);
+        expect_everywhere(&l, i + 1, mark);
+    }
+    tap_close(stranger);
+    stop_listening(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_row_travels_without_its_body),
         cmocka_unit_test(a_row_of_64_kib_is_not_yet_long),
         cmocka_unit_test(what_is_no_row_is_counted_and_shown_to_nobody),
         cmocka_unit_test(a_row_published_again_comes_once),
+        cmocka_unit_test(a_row_from_the_future_is_not_believed),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
