@@ -196,7 +196,7 @@ static void a_node_that_ends_takes_its_subscriptions_along(void **state) {
             node_restart(n);
         } else {
             node_signal(n, SIGTERM);
-            assert_int_equal(node_wait(n, 30000), 0);
+            assert_int_equal(node_wait(n, 60000), 0);
             expect_all(0);
         }
         for (unsigned i = 0; i < PEOPLE; i++)
