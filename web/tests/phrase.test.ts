@@ -31,8 +31,9 @@ describe('words', () => {
     });
   });
 
-  it('reads words in any case, with any white space', () => {
+  it('reads words in any case, with any white space, and with the numbers of a list', () => {
     expect(splitWords('  Abandon\tABOUT,\n art ')).toEqual(['abandon', 'about', 'art']);
+    expect(splitWords('1. abandon 2) about\n3 art 4.zoo')).toEqual(['abandon', 'about', 'art', 'zoo']);
   });
 
   it('makes twelve words that are right', () => {

@@ -8,8 +8,9 @@ import { type Bytes, concat, randomBytes, utf8 } from './bytes';
 
 const known = new Set(wordlist);
 
+/** As people write them down: the numbers of a list say nothing. */
 export function splitWords(text: string): string[] {
-  return text.normalize('NFKD').toLowerCase().split(/[\s,;]+/u).filter(Boolean);
+  return text.normalize('NFKD').toLowerCase().split(/[\s,;]+/u).map((w) => w.replace(/^\d+[.:)]?/, '')).filter(Boolean);
 }
 
 export type PhraseProblem =
@@ -47,10 +48,6 @@ export function seedOfEntropy(entropy: Uint8Array): Bytes {
   if (entropy.length === 32) return new Uint8Array(entropy);
   if (entropy.length !== 16) throw new Error('12 or 24 words');
   return sha256(concat(utf8('kez-bip39-12-v1'), entropy)) as Bytes;
-}
-
-export function isWord(word: string): boolean {
-  return known.has(word);
 }
 
 export function wordsThatBegin(start: string, most: number): string[] {
