@@ -136,7 +136,7 @@ export default {
     await d.page.getByRole('button', { name: 'Leave the group' }).click();
     await d.page.getByRole('button', { name: 'Leave the group' }).click();
     await d.page.getByText('You are not in this group any more.').waitFor();
-    await b.page.locator('.note', { hasText: `@${d.name} left` }).waitFor();
+    await b.page.locator('.note', { hasText: `@${d.name} is not in the group any more` }).waitFor();
     assert.equal(await c.bubble('without carol').count(), 0);
   },
 

@@ -84,7 +84,7 @@ export default {
     await b.page.getByRole('button', { name: 'I wrote them down' }).click();
     for (const label of await b.page.locator('form label').allInnerTexts()) await b.page.getByLabel(label, { exact: true }).fill('abandon');
     await b.page.getByRole('button', { name: 'Continue' }).click();
-    await b.page.getByText('is another one').waitFor();
+    await b.page.getByText('is a different one').waitFor();
 
     const late = await person('late', stack.nodes[0].url);
     await late.context.addInitScript(() => {
@@ -128,7 +128,7 @@ export default {
     await b.page.evaluate(() => navigator.serviceWorker.ready);
     await poll('the service worker is in charge', () => b.page.evaluate(() => !!navigator.serviceWorker.controller));
     await b.page.getByRole('button', { name: 'Settings' }).click();
-    await b.page.getByLabel('Tell me of new messages').check();
+    await b.page.getByLabel('Notify me of new messages').check();
     await b.page.getByLabel('Show what was written').check();
     await b.page.getByRole('button', { name: 'Close' }).click();
     const shown = () => b.page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((n) => `${n.title}: ${n.body}`));

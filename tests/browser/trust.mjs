@@ -59,13 +59,13 @@ export default {
     await other.chatWith(a.name);
     await other.say('it is me, really');
     // In the chat with the former key: a word, and no way to write.
-    await a.page.getByText('has another key now').waitFor();
+    await a.page.getByText('has a new key').waitFor();
     assert.equal(await a.page.locator('#composer').count(), 0);
     await shoot('desktop-light')('key-changed-old', a.page);
     await isAccessible(a.page, 'the chat of the former key');
     await a.page.getByRole('button', { name: 'Open the new chat' }).click();
     await a.sees('it is me, really');
-    const warning = a.page.getByRole('alert').filter({ hasText: 'is another than before' });
+    const warning = a.page.getByRole('alert').filter({ hasText: 'has changed' });
     await warning.waitFor();
     assert.equal(await a.page.locator('#composer').count(), 0);
     await shoot('desktop-light')('key-changed-new', a.page);

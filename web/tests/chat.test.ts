@@ -2,8 +2,10 @@
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Api } from '../src/lib/api';
+import { Api, type Conversation } from '../src/lib/api';
 import { openEnvelope } from '../src/lib/envelope';
+import { Model } from '../src/lib/model/model';
+import { conversationChanges } from '../src/lib/model/receive';
 import { Sender } from '../src/lib/model/sender';
 import { A, B, C, Device, ids, stopAll, world } from './device';
 import { type FakeServer, SERVER, until } from './fake';
@@ -231,7 +233,24 @@ describe('groups', () => {
     expect(bob.texts(sid)).not.toContain('without bob');
     const row = server.box('carol').rows.at(-1)!;
     expect(openEnvelope(ids.bob, row.envelope, sid)).toMatchObject({ ok: false, flaw: 'undecryptable' });
+    expect(carol.notes(sid)).toEqual([{ what: 'joined' }, { what: 'changed', added: [], removed: ['bob'] }]);
     carol.stop();
+  });
+
+  it('say what was changed to the one who changed it, whose answer comes before the row', () => {
+    const model = new Model(A, 'alice');
+    const people = (...handles: (keyof typeof ids)[]) => handles.map((handle) => ({ handle, primary: ids[handle].primary }));
+    const state = (version: number, title: string, participants: Conversation['participants']): Conversation =>
+      ({ sid: 'G', title, creator: 'alice', participants, version, created_at: AT, updated_at: AT });
+    const AT = '2026-05-26T23:06:17.123Z';
+    const states = [state(1, 'Weekend', people('alice', 'bob')), state(2, 'Weekend', people('alice', 'bob', 'carol')), state(3, 'Sunday', people('alice', 'carol'))];
+    for (const [i, now] of states.entries())
+      for (const place of [undefined, { era: 0, seq: i + 1 }])
+        for (const change of conversationChanges(model, now, AT, place)) model.apply(change);
+    const notes = model.threads.get('G')!.items.map((item) => item.kind === 'note' && item.note);
+    expect(notes).toEqual([
+      { what: 'created', by: 'alice' }, { what: 'changed', added: ['carol'], removed: [] }, { what: 'changed', added: [], removed: ['bob'], title: 'Sunday' },
+    ]);
   });
 
   it('a change that crossed another one is tried on what the group is now', async () => {

@@ -6,6 +6,7 @@ import { t } from '../texts';
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
 const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const shortDate = new Intl.DateTimeFormat(undefined, { dateStyle: 'short' });
 const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const withYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
@@ -44,5 +45,7 @@ export function shortTimeOf(at: string, now = Date.now()): string {
   const ago = daysAgo(at, now);
   if (ago <= 0) return timeOf(at);
   if (ago === 1) return t.thread.yesterday;
-  return ago < 7 ? weekday.format(new Date(at)) : shortDay.format(new Date(at));
+  const date = new Date(at);
+  if (ago < 7) return weekday.format(date);
+  return (date.getFullYear() === new Date(now).getFullYear() ? shortDay : shortDate).format(date);
 }

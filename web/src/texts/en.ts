@@ -7,6 +7,9 @@ const n = (count: number, one: string, other: string) =>
   `${count.toLocaleString('en')} ${plural.select(count) === 'one' ? one : other}`;
 const list = new Intl.ListFormat('en', { type: 'conjunction' });
 const at = (handles: string[]) => list.format(handles.map((h) => '@' + h));
+/** "You and @bob": oneself first. */
+const people = (handles: string[], own: string) =>
+  list.format([...(handles.includes(own) ? ['You'] : []), ...handles.filter((h) => h !== own).map((h) => '@' + h)]);
 
 export const en = {
   code: 'en',
@@ -51,7 +54,7 @@ export const en = {
     confirmHeading: 'Just to be sure',
     confirmLead: 'Please type these three of your words.',
     wordNo: (i: number) => `Word ${i}`,
-    wrongWord: (i: number) => `Word ${i} is another one. Have a look at what you wrote down.`,
+    wrongWord: (i: number) => `Word ${i} is a different one. Have a look at what you wrote down.`,
     showAgain: 'Show the words again',
     passHeading: 'Choose a passphrase',
     passLead: 'It locks your keys on this device. A few unrelated words make a good one.',
@@ -106,6 +109,7 @@ export const en = {
     heading: 'Chats', new: 'New chat', settings: 'Settings', lock: 'Lock',
     search: 'Search chats and messages', clear: 'Clear the search', found: 'Messages', noneFound: 'Nothing found on this device.',
     empty: 'No chats yet', emptyLead: 'Find somebody by their handle, and say hello.',
+    own: 'Others find you by your handle:',
     pick: 'Your messages are here when you want them', pickLead: 'Pick a chat on the left, or start a new one.',
     unread: (c: number) => n(c, 'unread message', 'unread messages'),
     draft: 'Draft:', you: 'You:', listLabel: 'Your chats',
@@ -161,8 +165,10 @@ export const en = {
   notes: {
     created: (h: string) => `@${h} made the group`,
     createdByYou: 'You made the group',
-    added: (handles: string[]) => `${at(handles)} joined`,
-    removed: (handles: string[]) => `${at(handles)} left`,
+    joined: 'You are in this group now',
+    added: (handles: string[], own: string) => `${people(handles, own)} joined`,
+    removed: (handles: string[], own: string) =>
+      `${people(handles, own)} ${handles.length > 1 || handles[0] === own ? 'are' : 'is'} not in the group any more`,
     renamed: (title: string) => (title ? `The group is now called “${title}”` : 'The group has no name now'),
     changed: 'The group was changed',
     missed: (c: number) => `${n(c, 'message is', 'messages are')} not on the server any more, and never reached this device`,
@@ -186,32 +192,32 @@ export const en = {
 
   contact: {
     heading: 'Details', safety: 'Safety number',
-    safetyLead: (h: string) => `Compare this with @${h}, side by side or in a call. If all twelve groups are the same, nobody stands between you.`,
+    safetyLead: (h: string) => `Compare this with @${h}, side by side or in a call. If all twelve groups are the same, nobody is listening in.`,
     verify: 'Mark as verified', verified: 'Verified by you', unverify: 'Take the mark away',
     key: 'Public key', copySafety: 'Copy the number',
     verifiedShort: 'Verified',
   },
 
   keyChange: {
-    old: (h: string) => `@${h} has another key now. This is the chat with the former one; nothing more can be sent here.`,
+    old: (h: string) => `@${h} has a new key. This is the chat with the old one; nothing more can be sent here.`,
     openNew: 'Open the new chat',
-    former: 'Former key', formerShort: 'former key', newShort: 'new key', unchecked: 'New key, not checked yet',
-    closed: 'The key of this chat is not in use any more.', waiting: 'You can write here as soon as you have accepted the new key.',
-    new: (h: string) => `The key of @${h} is another than before. Either they lost their words and began anew, or somebody poses as them. Ask them, and compare the safety number.`,
+    former: 'Old key', formerShort: 'old key', newShort: 'new key', unchecked: 'New key, not checked yet',
+    closed: 'The key of this chat is no longer in use.', waiting: 'You can write here as soon as you have accepted the new key.',
+    new: (h: string) => `The key of @${h} has changed. Either they lost their words and started anew, or somebody is posing as them. Ask them, and compare the safety number.`,
     accept: 'I asked: it is them', compare: 'Compare',
-    group: (handles: string[]) => `The key of ${at(handles)} is another than before. Please check before you write.`,
+    group: (handles: string[]) => `The key of ${at(handles)} has changed. Please check before you write.`,
   },
 
   settings: {
     heading: 'Settings', account: 'Account', handle: 'Handle', server: 'Home server', key: 'Public key',
     look: 'Appearance', theme: 'Theme', themes: { system: 'Automatic', light: 'Light', dark: 'Dark' },
-    notifications: 'Notifications', notify: 'Tell me of new messages when I am elsewhere',
+    notifications: 'Notifications', notify: 'Notify me of new messages when I am elsewhere',
     notifyDenied: 'The browser does not allow notifications for this page. You can change that in its settings for this site.',
     notifyPreview: 'Show what was written',
     lock: 'Lock', lockAfter: 'Lock when unused for', lockNow: 'Lock now',
     lockTimes: { 5: '5 minutes', 15: '15 minutes', 30: '30 minutes', 60: '1 hour', 480: '8 hours', 0: 'Never' } as Record<number, string>,
     showWords: 'Show my words', wordsLead: 'Your passphrase, please.',
-    pass: 'Change the passphrase', passOld: 'Present passphrase', passNew: 'New passphrase', passChanged: 'The passphrase is changed.',
+    pass: 'Change the passphrase', passOld: 'Current passphrase', passNew: 'New passphrase', passChanged: 'The passphrase is changed.',
     install: 'Install the app', installLead: 'It opens in a window of its own.',
     erase: 'Erase this device', eraseLead: 'Takes your account and all messages off this device. With your words you can come back.',
     eraseSure: 'Yes, erase everything here',

@@ -27,11 +27,13 @@ function mergeItems(here: Item | undefined, there: Item): Item {
 function mergeThreads(here: ThreadMeta | undefined, there: ThreadMeta): ThreadMeta {
   if (!here) return there;
   const isNewerHere = (here.conversation?.version ?? 0) > (there.conversation?.version ?? 0);
+  const wasToldMoreHere = (here.told?.version ?? 0) > (there.told?.version ?? 0);
   const hasReadMoreHere = !!here.readTo && (!there.readTo || comparePlaces(here.readTo, there.readTo) > 0);
-  if (!isNewerHere && !hasReadMoreHere) return there;
+  if (!isNewerHere && !wasToldMoreHere && !hasReadMoreHere) return there;
   return {
     ...there,
     ...(isNewerHere ? { kind: here.kind, conversation: here.conversation, hasLeft: here.hasLeft } : {}),
+    ...(wasToldMoreHere ? { told: here.told } : {}),
     ...(hasReadMoreHere ? { readTo: here.readTo } : {}),
   };
 }

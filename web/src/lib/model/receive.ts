@@ -9,7 +9,9 @@ import { likelySlot, type Message, openEnvelope } from '../envelope';
 import { type Identity, isPrimary } from '../keys';
 import { isTime } from '../time';
 import type { Model } from './model';
-import { type Change, type Contact, type Doubt, type Item, type MessageItem, type Place, UNKNOWN_THREAD } from './types';
+import {
+  type Change, type Contact, type Doubt, type Item, type MessageItem, type NoteItem, type Place, type ThreadMeta, type Told, UNKNOWN_THREAD,
+} from './types';
 
 /** What the server says about who is who; undefined: nothing, or it cannot be asked now. */
 export interface Directory {
@@ -177,38 +179,48 @@ function isPlain(model: Model, { participants }: Conversation): boolean {
 export function conversationChanges(model: Model, data: unknown, at: string, place?: Place): Change[] {
   if (!isConversation(data) || !isPlain(model, data)) return [];
   const meta = model.threads.get(data.sid)?.meta;
-  const before = meta?.conversation;
   const changes: Change[] = [];
-  if (!before || data.version >= before.version) {
-    const isIn = data.participants.some((p) => p.primary === model.me);
-    changes.push({
-      kind: 'thread', id: data.sid,
-      value: { ...(meta ?? { id: data.sid, draft: '' }), kind: 'group', since: meta?.since || at, conversation: data, hasLeft: !isIn },
-    });
+  const value: ThreadMeta = { ...(meta ?? { id: data.sid, draft: '' }), kind: 'group', since: meta?.since || at };
+  if (place && data.version >= (meta?.told?.version ?? 0)) value.told = toldBy(data);
+  if (data.version >= (meta?.conversation?.version ?? 0)) {
+    value.conversation = data;
+    value.hasLeft = !data.participants.some((p) => p.primary === model.me);
     for (const p of data.participants) if (p.primary !== model.me) changes.push(...meet(model, p.primary, p.handle).changes);
   }
-  if (place) changes.push(...noteChanges(model, data, before, at, place));
+  changes.unshift({ kind: 'thread', id: data.sid, value });
+  if (place) changes.push(noteChange(model, data, toldBefore(meta, data.version), at, place));
   return changes;
 }
 
-function noteChanges(model: Model, data: Conversation, before: Conversation | undefined, at: string, place: Place): Change[] {
-  const key = `note:${data.sid}:${data.version}`;
-  const known = model.item(key);
-  if (known) return [{ kind: 'item', id: key, value: { ...known, place } }];
-  const base = { kind: 'note' as const, key, thread: data.sid, place, at };
-  let item: Item;
-  if (data.version === 1) item = { ...base, note: { what: 'created', by: data.creator } };
-  else if (!before || before.version >= data.version) item = { ...base, note: { what: 'changed', added: [], removed: [] } };
-  else item = { ...base, note: { what: 'changed', ...difference(before, data) } };
-  return [{ kind: 'item', id: key, value: item }];
+function toldBy({ version, title, participants }: Conversation): Told {
+  return { version, title, handles: participants.map((p) => p.handle) };
 }
 
-function difference(before: Conversation, after: Conversation) {
-  const had = new Set(before.participants.map((p) => p.handle));
-  const has = new Set(after.participants.map((p) => p.handle));
+/** Without rows, for they are gone, the list of groups has told as much. */
+function toldBefore(meta: ThreadMeta | undefined, version: number): Told | undefined {
+  if (meta?.told) return meta.told;
+  return meta?.conversation && meta.conversation.version < version ? toldBy(meta.conversation) : undefined;
+}
+
+function noteChange(model: Model, data: Conversation, told: Told | undefined, at: string, place: Place): Change {
+  const key = `note:${data.sid}:${data.version}`;
+  const known = model.item(key);
+  if (known) return { kind: 'item', id: key, value: { ...known, place } };
+  return { kind: 'item', id: key, value: { kind: 'note', key, thread: data.sid, place, at, note: noteOf(model, data, told) } };
+}
+
+function noteOf(model: Model, data: Conversation, told: Told | undefined): NoteItem['note'] {
+  if (data.version === 1) return { what: 'created', by: data.creator };
+  const isIn = data.participants.some((p) => p.primary === model.me);
+  if (!told && isIn) return { what: 'joined' };
+  if (!told || told.version >= data.version) return { what: 'changed', added: [], removed: [] };
+  return { what: 'changed', ...difference(told, toldBy(data)) };
+}
+
+function difference(before: Told, after: Told) {
   return {
-    added: [...has].filter((h) => !had.has(h)),
-    removed: [...had].filter((h) => !has.has(h)),
+    added: after.handles.filter((h) => !before.handles.includes(h)),
+    removed: before.handles.filter((h) => !after.handles.includes(h)),
     ...(before.title === after.title ? {} : { title: after.title }),
   };
 }

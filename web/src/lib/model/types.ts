@@ -52,6 +52,8 @@ export interface NoteItem extends ItemBase {
   kind: 'note';
   note:
     | { what: 'created'; by: string }
+    /** The first that this device hears of a group that is older. */
+    | { what: 'joined' }
     | { what: 'changed'; added: string[]; removed: string[]; title?: string }
     | { what: 'missed'; count: number };
 }
@@ -68,6 +70,14 @@ export interface ThreadMeta {
   since: string;
   /** A former state of the group was seen, and this device is not in it any more. */
   hasLeft?: boolean;
+  /** The group as its rows have told so far; `conversation` may be ahead of them. */
+  told?: Told;
+}
+
+export interface Told {
+  version: number;
+  title: string;
+  handles: string[];
 }
 
 export interface Contact {
