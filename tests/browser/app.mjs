@@ -63,6 +63,31 @@ export default {
     assert.equal(await a.page.evaluate(() => globalThis.wasAsked), true);
   },
 
+  async 'the page may load and run nothing but what its own server has in files'() {
+    const a = await person('policy', stack.nodes[0].url);
+    await a.page.getByRole('button', { name: 'Create an account' }).waitFor();
+    const policy = (await fetch(a.url)).headers.get('content-security-policy');
+    const rules = new Map(policy.split(';').map((rule) => rule.trim().split(/ +/)).map(([name, ...sources]) => [name, sources]));
+    assert.deepEqual(rules.get('default-src'), ["'none'"]);
+    for (const name of ['script-src', 'style-src', 'connect-src', 'worker-src', 'manifest-src']) assert.deepEqual(rules.get(name), ["'self'"], name);
+    for (const name of ['base-uri', 'frame-ancestors']) assert.deepEqual(rules.get(name), ["'none'"], name);
+    assert.doesNotMatch(policy, /unsafe|\*|https?:/);
+    await a.page.evaluate(async () => {
+      globalThis.refused = new Set();
+      document.addEventListener('securitypolicyviolation', (e) => globalThis.refused.add(e.effectiveDirective));
+      await fetch('https://elsewhere.example/').catch(() => undefined);
+      const script = document.createElement('script');
+      script.textContent = 'globalThis.hasRun = true';
+      document.body.append(script);
+      document.body.insertAdjacentHTML('beforeend', '<p style="color: red" onclick="globalThis.hasRun = true">');
+      document.body.lastElementChild.click();
+    });
+    const refused = 'connect-src script-src-attr script-src-elem style-src-attr';
+    await poll('all four are refused', async () => (await a.page.evaluate(() => [...globalThis.refused].sort().join(' '))) === refused);
+    assert.equal(await a.page.evaluate(() => globalThis.hasRun), undefined);
+    a.errors.length = 0; // the browser complains of all four
+  },
+
   async 'without a network the app opens, shows what is here, and sends later what was written'() {
     const [a, b] = await pair(stack.nodes[1].url, stack.url);
     await a.chatWith(b.name);

@@ -11,11 +11,12 @@ import network from './network.mjs';
 import { closeBrowser, openBrowser } from './people.mjs';
 import { everybody, shots, stack } from './scene.mjs';
 import screens from './screens.mjs';
+import settings from './settings.mjs';
 import trust from './trust.mjs';
 import * as wire from './wire.mjs';
 
 const only = new RegExp(process.env.KEZ_ONLY ?? '');
-const cases = { ...chat, ...network, ...device, ...app, ...trust, ...measure, ...screens };
+const cases = { ...chat, ...network, ...device, ...app, ...settings, ...trust, ...measure, ...screens };
 
 let [ran, failed] = [0, 0];
 // Of a page that was closed meanwhile; what matters fails where it is waited for.

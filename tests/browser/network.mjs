@@ -90,25 +90,103 @@ export default {
     assert.deepEqual(await b.texts(), ['stubborn']);
   },
 
+  async 'a reload in the middle of sending: the message is sent, once'() {
+    const [a, b] = await pair();
+    await a.isInstalled();
+    await a.chatWith(b.name);
+    const ids = [];
+    let [stored, release] = [];
+    const isStored = new Promise((go) => (stored = go));
+    const held = new Promise((go) => (release = go));
+    await a.page.route('**/v1/messages', async (route) => {
+      ids.push(route.request().postDataJSON().id);
+      await route.fetch(); // the server has it, and its answer is not heard
+      stored();
+      await held;
+      await route.abort().catch(() => undefined); // its page is gone
+    });
+    await a.say('in the middle');
+    await isStored;
+    assert.equal(await a.bubble('in the middle').locator('[data-send]').getAttribute('data-send'), 'pending');
+    const again = a.page.waitForRequest((r) => r.url().endsWith('/v1/messages') && r.postDataJSON().to === b.name);
+    await a.page.reload();
+    release();
+    await a.page.unrouteAll({ behavior: 'wait' });
+    await a.live();
+    await a.sees('in the middle');
+    assert.equal((await again).postDataJSON().id, ids[0]);
+    await a.sent('in the middle');
+    await b.open(a.name);
+    await b.say('I have it');
+    await a.sees('I have it');
+    assert.deepEqual(await b.texts(), ['in the middle', 'I have it']);
+    assert.deepEqual(await a.texts(), ['in the middle', 'I have it']);
+    assert.equal(await b.page.locator('.flaw, .doubt').count(), 0);
+  },
+
+  async 'no server at the first start: it is said, and the start goes on by itself when it is there'() {
+    const a = await person('first', stack.url);
+    await a.page.getByRole('button', { name: 'Create an account' }).click();
+    await a.page.getByLabel('Handle').waitFor();
+    stack.cut();
+    await a.page.getByLabel('Handle').fill(a.name);
+    await a.page.locator('#handle-hint', { hasText: 'The server cannot be reached' }).waitFor();
+    assert.equal(await a.page.getByRole('button', { name: 'Continue' }).isEnabled(), false);
+    await isAccessible(a.page, 'no server at the start');
+    await shoot('phone-light')('start-no-server', a.page);
+    stack.heal();
+    await a.page.getByText(`@${a.name} is free`).waitFor();
+    await a.page.reload();
+    await a.register(async (name) => {
+      if (name !== 'create-passphrase') return;
+      stack.cut();
+      await a.page.getByRole('button', { name: 'Create my account' }).click();
+      await a.page.getByRole('alert').filter({ hasText: 'The server cannot be reached' }).waitFor();
+      stack.heal();
+    });
+    const device = await person('second', stack.url);
+    await device.page.getByRole('button', { name: 'I have my words' }).waitFor();
+    stack.cut();
+    await device.page.getByRole('button', { name: 'I have my words' }).click();
+    await device.page.getByText('A part of the app could not be loaded').waitFor();
+    await isAccessible(device.page, 'a part is missing at the start');
+    stack.heal();
+    await device.page.getByRole('button', { name: 'Load the page again' }).click();
+    await device.page.getByRole('button', { name: 'I have my words' }).click();
+    await device.page.getByLabel('Your words').waitFor();
+    stack.cut();
+    await device.page.getByLabel('Your words').fill(a.words.join(' '));
+    await device.page.getByRole('button', { name: 'Continue' }).click();
+    await device.page.getByText('The server cannot be reached').waitFor();
+    stack.heal();
+    await device.page.getByRole('button', { name: 'Continue' }).click();
+    await device.page.getByText(`This is @${a.name}.`).waitFor();
+  },
+
   async 'three tabs share one stream, and another takes over when its tab is closed'() {
     const a = await person('tabs', stack.nodes[0].url);
+    let opened = 0;
+    a.context.on('request', (r) => (opened += Number(/\/stream\?/.test(r.url()))));
     await a.register();
     const [second, third] = [await a.tab(), await a.tab()];
     await Promise.all([a.live(second), a.live(third)]);
-    const before = await stack.streams(0);
-    const counts = await Promise.all([a.page, second, third].map((p) => p.evaluate(() =>
-      performance.getEntriesByType('resource').filter((e) => e.name.includes('/stream')).length)));
-    const leaders = await Promise.all([a.page, second, third].map((p) => p.evaluate(async () =>
-      (await navigator.locks.query()).held.filter((l) => l.name.startsWith('kez-live:')).length)));
-    assert.deepEqual(leaders, [1, 1, 1], `one lock for all: ${counts}`);
-    assert.equal((await third.evaluate(async () => (await navigator.locks.query()).pending.filter((l) => l.name.startsWith('kez-live:')).length)), 2);
+    // In any route: the stream is the account's, not a screen's.
+    await a.chatWith(a.name, third);
+    await third.getByRole('button', { name: 'Settings' }).click();
+    await third.getByRole('button', { name: 'Close' }).click();
+    await third.goBack();
+    await third.getByText('Your messages are here when you want them').waitFor();
+    assert.equal(opened, 1, 'one stream for three tabs');
+    const waiting = () => third.evaluate(async () => (await navigator.locks.query()).pending.filter((l) => l.name.startsWith('kez-live:')).length);
+    assert.equal(await waiting(), 2);
     await a.page.close();
+    await poll('another one has taken over', async () => (await waiting()) === 1 && opened === 2);
     await a.chatWith(a.name, second);
     await a.say('still here', second);
     await a.sent('still here', second);
     await a.open('Notes to yourself', third);
     await a.sees('still here', third);
-    await poll('still one stream', async () => (await stack.streams(0)) <= before);
+    assert.equal(opened, 2, 'one stream for two tabs');
     await second.getByRole('button', { name: 'Lock', exact: true }).click();
     await third.getByText(`@${a.name} is locked`).waitFor();
   },

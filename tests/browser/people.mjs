@@ -51,10 +51,17 @@ export class Person {
     page.on('console', (m) => {
       const text = m.text();
       // What the network does in these tests is reported by the browser, too.
-      if (m.type() === 'error' && !/Failed to load resource|net::ERR/.test(text)) this.errors.push(`${this.name}: ${text}`);
+      if (m.type() === 'error' && !/Failed to load resource|net::ERR|error occurred when fetching the script/.test(text)) this.errors.push(`${this.name}: ${text}`);
     });
+    page.on('request', (r) => this.#watch(new URL(r.url())));
     await page.goto(this.url);
     return page;
+  }
+
+  /** No origin but the own one, and no signature in an address. */
+  #watch({ protocol, origin, searchParams }) {
+    if (protocol.startsWith('http') && origin !== new URL(this.url).origin) this.errors.push(`${this.name} asks ${origin}`);
+    if (searchParams.has('auth')) this.errors.push(`${this.name}: a signature in an address`);
   }
 
   async register(shot = async () => {}) {

@@ -58,7 +58,7 @@ class App {
       },
       onLock: () => void this.#close(),
       onActive: () => (this.#lastActive = Date.now()),
-      onErased: () => location.reload(),
+      onErased: () => void this.#close().then(() => location.reload()),
     });
     this.#listen();
     const secrets = this.vault && (await this.#tabs.ask(this.vault.primary));

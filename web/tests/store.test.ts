@@ -50,6 +50,7 @@ describe('the vault', () => {
 describe('what the device keeps', () => {
   it('is kept sealed, replaced and deleted, and opens with its key only', async () => {
     const db = await database();
+    await db.saveVault(await sealVault(owner, secrets(), 'x', 1000));
     const key = randomBytes(32);
     const records = await db.records(key);
     await records.write([{ kind: 'item', id: 'a', value: { text: 'secret' } }, { kind: 'item', id: 'b', value: 1 }]);
@@ -68,13 +69,14 @@ describe('what the device keeps', () => {
     expect(Buffer.from(raw[0]!).includes(Buffer.from(utf8('changed')))).toBe(false);
   });
 
-  it('is gone when it is erased', async () => {
+  it('is gone when it is erased, and a tab that has not heard of that keeps nothing more', async () => {
     const db = await database();
     const records = await db.records(randomBytes(32));
     await db.saveVault(await sealVault(owner, secrets(), 'x', 1000));
     await records.write([{ kind: 'x', id: 'y', value: 1 }]);
     await db.erase();
     expect(await db.vault()).toBeUndefined();
+    await expect(records.write([{ kind: 'x', id: 'z', value: 2 }])).rejects.toMatchObject({ kind: 'blocked' });
     expect(await all(records)).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { clean, cleanLine, excerpt, folded, isFewEmoji, linkParts, preview, squeezed } from '../src/lib/text';
+import { around, clean, cleanLine, excerpt, folded, type Hit, isFewEmoji, linkParts, preview, squeezed } from '../src/lib/text';
 
 describe('texts of others', () => {
   it.each([
@@ -55,6 +55,13 @@ describe('texts of others', () => {
 
   it.each([['😀', true], ['👩‍👩‍👧 ❤️', true], ['😀😀😀😀', false], ['a😀', false], ['', false], ['1', false]])(
     '%j is only a few emoji: %s', (text, want) => expect(isFewEmoji(text)).toBe(want));
+
+  it.each<[string, string, Hit]>([
+    ['Die Grüße\n  von Édith', 'von e', { before: 'Die Grüße ', found: 'von É', after: 'dith' }],
+    ['x'.repeat(40) + 'needle', 'needle', { before: '…' + 'x'.repeat(30), found: 'needle', after: '' }],
+    ['e\u0301a', 'a', { before: 'e\u0301', found: 'a', after: '' }],
+    ['beyond what is looked through', 'absent', { before: 'beyond what is looked through', found: '', after: '' }],
+  ])('shows what is around a hit: %j', (text, wanted, hit) => expect(around(text, wanted)).toEqual(hit));
 
   it('folds case and accents for search', () => expect(folded('Grüße É')).toBe('gruße e'));
 });

@@ -108,6 +108,34 @@ export function preview(text: string): string {
   return cleanLine(text.slice(0, 400)).slice(0, 160);
 }
 
+export interface Hit {
+  before: string;
+  found: string;
+  after: string;
+}
+
+const HIT_WITHIN_CHARS = 20000;
+const HIT_BEFORE_CHARS = 30;
+const HIT_AFTER_CHARS = 110;
+
+/** The part of a text around what was searched for; `wanted` is folded. */
+export function around(text: string, wanted: string): Hit {
+  const letters = [...cleanLine(text.slice(0, HIT_WITHIN_CHARS))];
+  const ends: number[] = []; // of each letter, in the folded text
+  let line = '';
+  for (const letter of letters) ends.push((line += folded(letter)).length);
+  const at = line.indexOf(wanted);
+  if (at < 0) return { before: letters.slice(0, HIT_AFTER_CHARS).join(''), found: '', after: '' };
+  const from = ends.findIndex((end) => end > at);
+  const to = ends.findIndex((end) => end >= at + wanted.length) + 1;
+  const start = Math.max(0, from - HIT_BEFORE_CHARS);
+  return {
+    before: (start > 0 ? '…' : '') + letters.slice(start, from).join(''),
+    found: letters.slice(from, to).join(''),
+    after: letters.slice(to, from + HIT_AFTER_CHARS).join(''),
+  };
+}
+
 /** For search: case and accents do not matter. */
 export function folded(text: string): string {
   return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();

@@ -241,7 +241,7 @@ export const en = {
     blockedNow: 'The browser does not let this page keep anything just now; new messages are shown, but not kept on this device. What you write goes out; please leave this window open until it is sent.',
     nameless: 'This server does not say its name, and nothing can be signed for it without. Perhaps it is older than this page; please tell whoever runs it.',
     otherServer: (name: string, mine: string) => `This is the server ${name}. Your account is one of ${mine}, and this server does not take its signatures.`,
-    torn: 'A part of the app could not be loaded. There may be a newer version of it.', reload: 'Load the page again',
+    torn: 'A part of the app could not be loaded', tornLead: 'The server cannot be reached, or has a newer version of the app.', reload: 'Load the page again',
     clock: (minutes: number, isAhead: boolean) =>
       `This device’s clock is ${n(Math.max(1, minutes), 'minute', 'minutes')} ${isAhead ? 'ahead' : 'behind'}. The server takes signatures only from clocks that are right: please set it.`,
     server: 'The server cannot be reached. Is there a network?',

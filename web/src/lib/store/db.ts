@@ -11,6 +11,7 @@ import type { Vault } from './vault';
 
 const NAME = 'kez-chat';
 const VERSION = 1;
+const OWNER = 'me'; // the key of the one vault
 const IV_BYTES = 12;
 const LOAD_CHUNK = 500;
 
@@ -65,11 +66,11 @@ export class Database {
   }
 
   vault(): Promise<Vault | undefined> {
-    return guarded(() => this.db.get('vault', 'me'));
+    return guarded(() => this.db.get('vault', OWNER));
   }
 
   saveVault(vault: Vault): Promise<void> {
-    return guarded(async () => void (await this.db.put('vault', vault, 'me')));
+    return guarded(async () => void (await this.db.put('vault', vault, OWNER)));
   }
 
   /** Forgets everything on this device. */
@@ -123,16 +124,18 @@ export class SealedRecords {
     }
   }
 
-  /** All or nothing. A value of undefined deletes. */
+  /** All or nothing. A value of undefined deletes. Nothing is kept on a device that another tab has erased. */
   write(writes: readonly Write[]): Promise<void> {
     return guarded(async () => {
       const sealed = await Promise.all(writes.map(async (w) => {
         const name = this.#nameOf(w.kind, w.id);
         return { name, box: w.value === undefined ? undefined : await this.#seal(w, name) };
       }));
-      const tx = this.db.transaction('records', 'readwrite', { durability: 'relaxed' });
-      for (const { name, box } of sealed) void (box ? tx.store.put(box, name) : tx.store.delete(name));
+      const tx = this.db.transaction(['vault', 'records'], 'readwrite', { durability: 'relaxed' });
+      const [isOwned, store] = [await tx.objectStore('vault').getKey(OWNER), tx.objectStore('records')];
+      if (isOwned) for (const { name, box } of sealed) void (box ? store.put(box, name) : store.delete(name));
       await tx.done;
+      if (!isOwned) throw new StorageError('blocked');
     });
   }
 
