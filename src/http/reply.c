@@ -17,7 +17,7 @@
 #define API_POLICY "default-src 'none'; frame-ancestors 'none'"
 #define PAGE_POLICY                                                                                \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "        \
-    "font-src 'self'; media-src 'self' blob:; connect-src 'self' https:; manifest-src 'self'; "    \
+    "font-src 'self'; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "           \
     "worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 #define CORS_HEADERS                                                                               \
