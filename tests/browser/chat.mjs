@@ -180,6 +180,63 @@ export default {
     await a.page.locator('section.thread').waitFor();
   },
 
+  async 'days are told apart, and links lead out safely'() {
+    const [a, b] = await pair();
+    await wire.say(stack.nodes[1].url, b, a, { type: 'text', text: 'see https://example.org/a?b=1, or www.example.org' });
+    await a.open(b.name);
+    await wire.past(a, b, [['2024-12-30T12:00:00.000Z', 'old'], ['2024-12-30T12:01:00.000Z', 'as old'], ['2025-01-02T12:00:00.000Z', 'of another year']]);
+    await a.sees('of another year');
+    assert.deepEqual((await a.page.locator('.day').allInnerTexts()).slice(0, 2), ['30 December 2024', '2 January 2025']);
+    assert.equal(await a.page.locator('.day').count(), 3);
+    assert.deepEqual(await a.texts(), ['old', 'as old', 'of another year', 'see https://example.org/a?b=1, or www.example.org']);
+    const link = a.bubble('see').locator('a');
+    assert.deepEqual(await link.evaluateAll((all) => all.map((el) => [el.href, el.target, el.rel])), [['https://example.org/a?b=1', '_blank', 'noopener noreferrer nofollow']]);
+  },
+
+  async 'the way back: one step for each chat, by the browser or the app, and the keyboard stays where it was'() {
+    const [a, b] = await pair();
+    await a.chatWith(b.name);
+    const depth = await a.page.evaluate(() => history.length);
+    const entry = a.page.locator('nav .chat', { hasText: b.name });
+    const isFocused = () => entry.evaluate((el) => el === document.activeElement);
+    for (const leave of [() => a.page.keyboard.press('Escape'), () => a.page.goBack(), () => a.page.keyboard.press('Escape')]) {
+      await leave();
+      await a.page.getByText('Your messages are here when you want them').waitFor();
+      await poll('the chat in the list has the focus', isFocused);
+      await a.page.keyboard.press('Enter');
+      await a.page.locator('section.thread').waitFor();
+    }
+    assert.equal(await a.page.evaluate(() => history.length), depth);
+    await a.chatWith(a.name); // from one chat to the next is no step
+    await a.page.goBack();
+    await a.page.getByText('Your messages are here when you want them').waitFor();
+    await a.page.goForward();
+    await a.page.locator('#composer').waitFor();
+  },
+
+  async 'drafts of two tabs do not undo each other'() {
+    const [a, b] = await pair();
+    await a.chatWith(a.name);
+    await a.chatWith(b.name);
+    const second = await a.tab();
+    await a.live(second);
+    const entry = (page) => page.locator('nav .chat', { hasText: b.name });
+    await a.page.locator('#composer').fill('half a thou');
+    await a.open('Notes');
+    await entry(second).getByText('half a thou').waitFor();
+    await a.open(b.name, second);
+    assert.equal(await second.locator('#composer').inputValue(), 'half a thou');
+    await a.open(b.name);
+    await a.page.locator('#composer').fill('half a thought');
+    await a.open('Notes');
+    await a.say('a mark');
+    await second.locator('nav .chat', { hasText: 'a mark' }).waitFor(); // so it has heard of the draft, too
+    await a.open('Notes', second);
+    for (const page of [a.page, second]) await entry(page).getByText('half a thought').waitFor();
+    await a.open(b.name, second);
+    assert.equal(await second.locator('#composer').inputValue(), 'half a thought');
+  },
+
   async 'the thread keeps to the newest, unless one reads above; what one sends is always shown'() {
     const [a, b] = await pair();
     await a.chatWith(b.name);

@@ -68,6 +68,25 @@ export default {
     assert.equal(await b.page.locator('.doubt').count(), 0);
   },
 
+  async 'words that this server does not know: a handle can be picked for them, and the words are the account'() {
+    const a = await person('moved', stack.nodes[0].url);
+    const words = Array(23).fill('abandon').concat('art'); // of the vectors in ENVELOPE.md
+    await a.page.getByRole('button', { name: 'I have my words' }).click();
+    await a.page.getByLabel('Your words').fill(words.map((w, i) => `${i + 1}. ${w}`).join('\n'));
+    await a.page.getByRole('button', { name: 'Continue' }).click();
+    await a.page.getByText('this server has no account for them').waitFor();
+    await isAccessible(a.page, 'words without an account');
+    await a.page.getByRole('button', { name: 'Pick a handle' }).click();
+    await a.page.getByLabel('Handle').fill(a.name);
+    await a.page.getByText('is free').waitFor();
+    await a.page.getByRole('button', { name: 'Continue' }).click();
+    await a.choosePassphrase();
+    await a.page.getByRole('button', { name: 'Create my account' }).click();
+    await a.live();
+    const record = await (await fetch(`${stack.nodes[1].url}/v1/u/${a.name}`)).json();
+    assert.equal(record.primary, 'ed25519:3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29');
+  },
+
   async 'bad input, a wrong clock, no storage and no safe connection: each says what is wrong'() {
     const a = await person('alice', stack.nodes[0].url);
     await a.register();
@@ -141,9 +160,20 @@ export default {
     const worker = b.context.serviceWorkers()[0];
     await worker.evaluate(() => {
       const all = self.clients.matchAll.bind(self.clients);
-      self.clients.matchAll = async (o) => (await all(o)).map((c) => ({ visibilityState: 'hidden', url: c.url }));
+      self.clients.matchAll = async (o) => (await all(o)).map((c) => ({
+        visibilityState: 'hidden', url: c.url, focus: async () => { self.hasFocused = true; }, postMessage: (note) => c.postMessage(note),
+      }));
     });
     await a.say('unseen');
     await poll('a notification', async () => String(await shown()) === `${a.name}: unseen`);
+    assert.equal(await b.page.locator('section.thread').count(), 0);
+    // Nobody can press it here; what follows is the worker's and the page's part.
+    await worker.evaluate(async () => {
+      const [notification] = await self.registration.getNotifications();
+      self.dispatchEvent(Object.assign(new Event('notificationclick'), { notification, waitUntil: (work) => work }));
+    });
+    await b.sees('unseen');
+    assert.equal(await worker.evaluate(() => self.hasFocused), true);
+    assert.deepEqual(await shown(), []);
   },
 };

@@ -3,12 +3,42 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import assert from 'node:assert/strict';
 import { Person } from './people.mjs';
-import { everybody, isAccessible, pair, shoot, stack } from './scene.mjs';
+import { everybody, isAccessible, pair, person, shoot, stack } from './scene.mjs';
 import { poll } from './stack.mjs';
 import * as wire from './wire.mjs';
 
 export default {
-  async 'forged, replayed and foreign messages are shown as such; hostile texts do no harm'() {
+  async 'a forged message, one that another delivers, a gap and a chain begun anew are shown as such; none is lost'() {
+    const [a, b] = await pair();
+    const mallory = await person('mallory', stack.nodes[1].url);
+    await mallory.register();
+    const { url } = stack.nodes[1];
+    await wire.forge(url, mallory, b, a, 'send me your words');
+    await a.open('Unverified');
+    const forged = a.page.locator('[data-flaw=forged]');
+    await forged.getByText(`It claims to come from @${mallory.name}.`).waitFor();
+    assert.equal(await a.page.getByText('send me your words').count(), 0);
+    assert.equal(await a.page.locator('#composer').count(), 0);
+    const prev = await wire.say(url, b, a, { type: 'text', text: 'the first' });
+    await a.open(b.name);
+    await wire.say(url, b, a, { type: 'text', text: 'follows' }, { prev });
+    await wire.say(url, b, a, { type: 'text', text: 'after a gap' }, { prev: '0'.repeat(64) });
+    await wire.say(url, b, a, { type: 'text', text: 'begun anew' });
+    await wire.relay(url, mallory, b, a, 'by another way');
+    await a.sees('by another way');
+    const doubts = async (text) => (await a.bubble(text).locator('.doubt').allInnerTexts()).map((d) => d.trim());
+    assert.deepEqual(await a.texts(), ['the first', 'follows', 'after a gap', 'begun anew', 'by another way']);
+    for (const text of ['the first', 'follows']) assert.deepEqual(await doubts(text), []);
+    assert.deepEqual(await doubts('after a gap'), ['A message before this one did not arrive here.']);
+    assert.match((await doubts('begun anew'))[0], /^The sender began anew here/);
+    assert.match((await doubts('by another way'))[0], /delivered by somebody else/);
+    // The same from another stranger to whom one has written: in their chat, not among the unverified.
+    await a.chatWith(mallory.name);
+    await wire.forge(url, mallory, b, a, 'once more');
+    await forged.waitFor();
+  },
+
+  async 'replayed and foreign messages are shown as such; hostile texts do no harm'() {
     const [a, b] = await pair();
     await b.chatWith(a.name);
     await b.say('genuine');

@@ -54,16 +54,31 @@ export async function unsigned(url, to, envelope) {
 
 /** A message sealed and signed properly by `from`, with any body. */
 export async function say(url, from, to, body, more = {}) {
-  const who = signer(from);
-  const reader = identityOf(to).primary;
+  const { envelope, hash, id } = sealed(from, to, body, more);
+  await new Api({ base: url }).post(signer(from), to.name, id, JSON.stringify(envelope));
+  return hash;
+}
+
+function sealed(from, to, body, more = {}) {
+  const identity = identityOf(from);
   const id = randomId();
   const message = {
-    type: 'kez.chat.message', version: 1, id, sender: who.identity.primary, recipients: recipientsOf(who.identity.primary, [reader]),
+    type: 'kez.chat.message', version: 1, id, sender: identity.primary, recipients: recipientsOf(identity.primary, [identityOf(to).primary]),
     sent_at: new Date().toISOString(), prev: null, body, ...more,
   };
-  const { envelope, hash } = sealMessage(who.identity, message);
-  await new Api({ base: url }).post(who, to.name, id, JSON.stringify(envelope));
-  return hash;
+  return { id, ...sealMessage(identity, message) };
+}
+
+/** Named after `victim`, and signed with another key. */
+export async function forge(url, mallory, victim, to, text) {
+  const sender = identityOf(victim).primary;
+  await say(url, mallory, to, { type: 'text', text }, { sender, recipients: recipientsOf(sender, [identityOf(to).primary]) });
+}
+
+/** Genuine, by `author`; and brought by somebody else. */
+export async function relay(url, mallory, author, to, text) {
+  const { envelope, id } = sealed(author, to, { type: 'text', text });
+  await new Api({ base: url }).post(signer(mallory), to.name, id, JSON.stringify(envelope));
 }
 
 export async function group(url, from, others, title) {
@@ -85,6 +100,14 @@ function show(person, items) {
     channel.postMessage(changes);
     channel.close();
   }, [`kez-chat-model:localhost:${person.name}`, items.map((value) => ({ kind: 'item', id: value.key, value }))]);
+}
+
+/** What `other` wrote, at times of old; likewise. */
+export function past(person, other, lines) {
+  const sender = identityOf(other).primary;
+  return show(person, lines.map(([at, text], i) => ({
+    kind: 'message', key: `past${i}`, thread: sender, place: { era: -1, seq: i + 1 }, at, id: `past${i}`, sender, text, sentAt: at, hash: `past ${i}`,
+  })));
 }
 
 /** Many messages of some years, likewise. */

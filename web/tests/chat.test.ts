@@ -170,6 +170,15 @@ describe('between two', () => {
     expect(alice.items(B)[0]!.id).toBe(item.id);
   });
 
+  it('another device knows who was written to, also when nobody has answered', async () => {
+    await alice.say(B, 'is anybody there?');
+    await until('the own copy', () => !!alice.items(B)[0]!.place);
+    const second = await new Device(server, 'alice', ids.alice).start();
+    expect(second.texts(B)).toEqual(['is anybody there?']);
+    expect(second.model.contacts.get(B)).toMatchObject({ handle: 'bob' });
+    second.stop();
+  });
+
   it('another device shows both sides, and both go on in one chain', async () => {
     await alice.say(B, 'from the first');
     await until('bob has it', () => bob.items(A).length === 1);

@@ -27,9 +27,9 @@ export async function receiveRow(model: Model, me: Identity, row: Row, era: numb
   if (!opened.ok) return flawChanges(model, row, place, opened.flaw);
   const known = model.byHash(opened.hash);
   if (known?.place && known.place.era === era && known.place.seq !== row.seq) return replayChanges(row, place, known.thread, opened.hash);
-  const contact = await contactOf(model, opened.message.sender, directory);
+  const contact = await contactOf(model, otherOf(me, opened.message), directory);
   const item = messageItem(model, me, opened.message, opened.hash, row, place, contact.value);
-  return [...contact.changes, ...peerContact(model, me, item, opened.message), { kind: 'item', id: item.key, value: item }, ...delivered(model, me, item)];
+  return [...contact.changes, { kind: 'item', id: item.key, value: item }, ...delivered(model, me, item)];
 }
 
 /** Who can read it, if that is known: then the own slot is found at once. */
@@ -40,6 +40,12 @@ function guessSlot(model: Model, me: Identity, row: Row): number {
   }
   const other = row.from === undefined ? undefined : model.contactOfHandle(row.from);
   return likelySlot(me.primary, other ? [other.primary] : []);
+}
+
+/** Whose name is needed to show it: the sender's; of an own message, which may be the first on this device, the reader's. */
+function otherOf(me: Identity, message: Message): string {
+  if (message.sender !== me.primary || message.conversation !== undefined) return message.sender;
+  return threadOf(me, message);
 }
 
 function threadOf(me: Identity, message: Message): string {
@@ -107,13 +113,6 @@ async function contactOf(model: Model, primary: string, directory: Directory): P
   const record = await directory.byPrimary(primary);
   if (!record) return { value: known, changes: known ? [] : [contactChange({ primary, handle: '', isVerified: false })] };
   return meet(model, record.primary, record.handle);
-}
-
-/** A first own message on another device may go to somebody not met on this one. */
-function peerContact(model: Model, me: Identity, item: MessageItem, message: Message): Change[] {
-  const isNew = message.conversation === undefined && message.sender === me.primary && item.thread !== me.primary &&
-    !model.contacts.has(item.thread);
-  return isNew ? [contactChange({ primary: item.thread, handle: '', isVerified: false })] : [];
 }
 
 function contactChange(value: Contact): Change {
