@@ -250,8 +250,8 @@ export default {
     };
     await a.page.getByRole('button', { name: 'Create an account' }).waitFor();
     await press('Create an account');
-    await a.page.getByLabel('Handle').waitFor();
-    await tabTo('Handle');
+    const isAt = (name) => poll(`the focus is at ${name}`, async () => (await focused()).includes(name));
+    await isAt('Handle');
     await keyboard.type(a.name);
     await a.page.getByText('is free').waitFor();
     await keyboard.press('Enter');
@@ -264,8 +264,7 @@ export default {
       await keyboard.type(words[Number(/\d+/.exec(label)[0]) - 1]);
     }
     await keyboard.press('Enter');
-    await a.page.getByText('Choose a passphrase').waitFor();
-    await tabTo('Passphrase');
+    await isAt('Passphrase');
     await keyboard.type(PASSPHRASE);
     await tabTo('Once more');
     await keyboard.type(PASSPHRASE);
@@ -273,11 +272,10 @@ export default {
     await a.live();
     await keyboard.press('Control+Alt+n');
     await a.page.getByRole('dialog').waitFor();
-    await tabTo('Handle');
+    await isAt('Handle');
     await keyboard.type(b.name);
     await keyboard.press('Enter');
-    await a.page.locator('#composer').waitFor();
-    await tabTo('Message');
+    await isAt('Message');
     await keyboard.type('by keys');
     await keyboard.press('Enter');
     await a.sent('by keys');
@@ -289,12 +287,15 @@ export default {
     await press('Mark as verified');
     await keyboard.press('Escape');
     await poll('the window is closed', async () => (await a.page.getByRole('dialog').count()) === 0);
+    await isAt('Details');
     // Whatever moves, has stopped.
     assert.deepEqual(await a.page.evaluate(() => document.getAnimations().filter((x) => x.playState === 'running').length), 0);
     await keyboard.press('Control+Alt+l');
     await a.page.getByText('is locked').waitFor();
+    await isAt('Passphrase');
     await keyboard.type(PASSPHRASE);
     await keyboard.press('Enter');
     await a.live();
+    await isAt('Message');
   },
 };

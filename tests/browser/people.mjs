@@ -134,6 +134,7 @@ export class Person {
     await page.getByRole('button', { name: 'New chat' }).first().click();
     await page.getByLabel('Handle').fill(handle);
     await page.getByRole('button', { name: 'Start chatting' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' }); // until then, what is behind it is the chat before
     await page.locator('#composer').waitFor();
   }
 

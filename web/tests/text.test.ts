@@ -59,6 +59,7 @@ describe('texts of others', () => {
   it.each<[string, string, Hit]>([
     ['Die Grüße\n  von Édith', 'von e', { before: 'Die Grüße ', found: 'von É', after: 'dith' }],
     ['x'.repeat(40) + 'needle', 'needle', { before: '…' + 'x'.repeat(30), found: 'needle', after: '' }],
+    [`${'word '.repeat(20)}needle`, 'needle', { before: '…word word word word word ', found: 'needle', after: '' }],
     ['e\u0301a', 'a', { before: 'e\u0301', found: 'a', after: '' }],
     ['beyond what is looked through', 'absent', { before: 'beyond what is looked through', found: '', after: '' }],
   ])('shows what is around a hit: %j', (text, wanted, hit) => expect(around(text, wanted)).toEqual(hit));

@@ -128,7 +128,9 @@ export function around(text: string, wanted: string): Hit {
   if (at < 0) return { before: letters.slice(0, HIT_AFTER_CHARS).join(''), found: '', after: '' };
   const from = ends.findIndex((end) => end > at);
   const to = ends.findIndex((end) => end >= at + wanted.length) + 1;
-  const start = Math.max(0, from - HIT_BEFORE_CHARS);
+  let start = Math.max(0, from - HIT_BEFORE_CHARS);
+  const space = letters.indexOf(' ', start);
+  if (start > 0 && space >= 0 && space < from) start = space + 1; // with a whole word
   return {
     before: (start > 0 ? '…' : '') + letters.slice(start, from).join(''),
     found: letters.slice(from, to).join(''),

@@ -76,6 +76,7 @@ export const en = {
     notFound: 'The words are fine, but this server has no account for them. You can pick a handle for them here.',
     pickHandle: 'Pick a handle',
     found: (h: string) => `This is @${h}.`,
+    passLead: 'Choose a passphrase. It locks your keys on this device; a few unrelated words make a good one.',
     finish: 'Restore my account', working: 'Restoring your account …',
   },
 
