@@ -51,7 +51,7 @@ export default {
     await a.say('the first');
     await a.sent('the first');
     await wire.fill(a, 10000);
-    await poll('they are there', async () => (await a.page.locator('[role=log]').evaluate((el) => el.scrollHeight)) > 300000, 60000);
+    await poll('they are there', async () => (await a.page.locator('[role=log]').evaluate((el) => el.scrollHeight)) > 300000);
     const log = a.page.locator('[role=log]');
     const result = await log.evaluate(async (el) => {
       const frames = [];

@@ -4,7 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
-import { poll } from './stack.mjs';
+import { PATIENCE_MS, poll } from './stack.mjs';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
 const { chromium } = require('playwright-core');
@@ -46,7 +46,7 @@ export class Person {
 
   async tab() {
     const page = await this.context.newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (e) => this.errors.push(`${this.name}: ${e.message}`));
     page.on('console', (m) => {
       const text = m.text();
@@ -120,8 +120,8 @@ export class Person {
     await poll('the service worker is in charge', () => page.evaluate(() => !!navigator.serviceWorker.controller));
   }
 
-  live(page = this.page, ms = 20000) {
-    return page.locator('[data-state=live]').first().waitFor({ timeout: ms, state: 'attached' });
+  live(page = this.page) {
+    return page.locator('[data-state=live]').first().waitFor({ state: 'attached' });
   }
 
   state(page = this.page) {
@@ -154,8 +154,8 @@ export class Person {
     return page.locator('.bubble', { hasText: text });
   }
 
-  async sees(text, page = this.page, ms = 15000) {
-    await this.bubble(text, page).first().waitFor({ timeout: ms });
+  async sees(text, page = this.page) {
+    await this.bubble(text, page).first().waitFor();
   }
 
   /** All texts in the chat that is open, from its first to its last. */

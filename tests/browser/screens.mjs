@@ -264,7 +264,7 @@ async function oddities(look) {
   await shot('odd-group');
   await a.page.route('**/messages', (route) => route.abort());
   await a.say('this one cannot go out');
-  await a.page.getByText('Not sent').waitFor({ timeout: 20000 });
+  await a.page.getByText('Not sent').waitFor();
   await shot('odd-failed');
   await a.page.getByRole('button', { name: 'Details', exact: true }).click();
   await a.page.getByText('2 members').waitFor();

@@ -51,8 +51,8 @@ const CACHE = PREFIX + SHELL.version;
 const CACHES_KEPT = 2;
 /** Slower than this, and the page opens as it was kept. */
 const PAGE_MS = 4000;
-/** A reload takes less; a worker that is put to sleep forgets anyway. */
-const REMEMBER_MS = 15000;
+/** A reload takes less, also on a slow device; a worker that is put to sleep forgets anyway. */
+const REMEMBER_MS = 30000;
 
 let remembered: { note: unknown; until: number } | undefined;
 
