@@ -133,7 +133,7 @@ export default {
     await a.page.locator('#handle-hint', { hasText: 'The server cannot be reached' }).waitFor();
     assert.equal(await a.page.getByRole('button', { name: 'Continue' }).isEnabled(), false);
     await isAccessible(a.page, 'no server at the start');
-    await shoot('phone-light')('start-no-server', a.page);
+    await shoot('desktop-light')('start-no-server', a.page);
     stack.heal();
     await a.page.getByText(`@${a.name} is free`).waitFor();
     await a.page.reload();
