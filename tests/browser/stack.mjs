@@ -24,13 +24,19 @@ export async function poll(what, test, ms = PATIENCE_MS) {
   }
 }
 
+const listens = (...at) => new Promise((resolve) => {
+  const server = createServer().unref().listen(...at, () => resolve(server)).on('error', () => resolve(undefined));
+});
+
+/** Ours to our end, as tests/support/proc.c does it: below those of outgoing connections, and claimed by a name. */
 async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = 10240 + Math.floor(Math.random() * (32000 - 10240));
+    const tried = await listens(port, '127.0.0.1');
+    if (!tried) continue;
+    await new Promise((go) => tried.close(go));
+    if (await listens(`\0kez-test-port-${port}`)) return port;
+  }
 }
 
 function isListening(port) {
@@ -205,7 +211,7 @@ export class Stack {
     for (const child of this.#children.reverse()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       child.kill(child.spawnfile.endsWith('postgres') ? 'SIGQUIT' : 'SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 10000);
+      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
       await once(child, 'exit');
       clearTimeout(timer);
     }

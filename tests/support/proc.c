@@ -294,16 +294,15 @@ static bool port_is_free(uint16_t port) {
 
 /* Its name is this program's from now on to its end; false: it is another's. Between two looks, and
  * while a server is down, nothing but its name says whose a port is. Names of such sockets are of
- * the network namespace, as ports are, and go with the program, however it ends. */
+ * the network namespace, as ports are, and go with the program, however it ends; tests/browser uses
+ * the same ones, with zeros to their end. */
 static bool has_claimed(uint16_t port) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int n =
-        snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "kez-test-port-%u", (unsigned)port);
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    (void)snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "kez-test-port-%u", (unsigned)port);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         fail_msg("no socket to claim a port with: %s", strerror(errno));
-    if (bind(fd, (const struct sockaddr *)&name, size) == 0)
+    if (bind(fd, (const struct sockaddr *)&name, sizeof name) == 0)
         return true; /* it stays open */
     (void)close(fd);
     return false;
