@@ -34,6 +34,22 @@ struct http_client {
 
 /* ---- the connection ---- */
 
+/* A program that was stopped and goes on may find its waiting broken off (signal(7)), and the
+ * connection made all the same. */
+static bool connects(int fd, const struct sockaddr_in *to) {
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    int error = 0, ready;
+    socklen_t n = sizeof error;
+    if (connect(fd, (const struct sockaddr *)to, sizeof *to) == 0)
+        return true;
+    if (errno != EINTR)
+        return false;
+    do
+        ready = poll(&p, 1, HTTP_WAIT_MS);
+    while (ready < 0 && errno == EINTR);
+    return ready == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 && error == 0;
+}
+
 int http_connect(uint16_t port, int receive_bytes) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -47,7 +63,7 @@ int http_connect(uint16_t port, int receive_bytes) {
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (receive_bytes > 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
-    if (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)
+    if (connects(fd, &to))
         return fd;
     (void)close(fd);
     return -1;
