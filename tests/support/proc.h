@@ -32,7 +32,7 @@ void proc_stop(struct proc *p);
 int proc_run(const char *const argv[], const char *log_path, const char *user, unsigned timeout_ms);
 
 /* A TCP port on 127.0.0.1 that is free, and that no other test program is given, nor this one a
- * second time, before this program ends. */
+ * second time, before this program ends. It costs a descriptor. */
 uint16_t proc_free_port(void);
 /* The same of this very port; false: it is not free, or another's. */
 bool proc_claim_port(uint16_t port);

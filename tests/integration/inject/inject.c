@@ -128,8 +128,10 @@ static void start_node(struct bench *b) {
                                 "--inbox-retention-period",
                                 "1"};
     struct buf why;
-    b->port = proc_free_port();
-    b->admin_port = proc_free_port();
+    if (b->port == 0) { /* a successor has the same; each that is drawn costs a descriptor */
+        b->port = proc_free_port();
+        b->admin_port = proc_free_port();
+    }
     (void)snprintf(bind, sizeof bind, "127.0.0.1:%u", (unsigned)b->port);
     (void)snprintf(admin_bind, sizeof admin_bind, "127.0.0.1:%u", (unsigned)b->admin_port);
     memcpy(b->argv, argv, sizeof argv);
