@@ -1,9 +1,10 @@
 /* http/head.h -- what the head of a request says besides its target: framing, the header fields of
  * the protocol, and who sent it.
  *
- * Source: RFC 9112, 3.2, 5 and 6.3. libmicrohttpd 0.9.75 takes the first of two lengths, reads a
- * body with an unknown coding until the connection ends, and loses fields that are folded or have
- * white space before the colon; so all of these are refused here.
+ * Source: RFC 9112, 2.2, 3.2, 5 and 6.3. libmicrohttpd 0.9.75 takes the first of two lengths, reads
+ * a body with an unknown coding until the connection ends, and loses fields that are folded or have
+ * white space before the colon; so all of these are refused here, and lines that end in a lone LF,
+ * for a proxy may have seen others.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef HTTP_HEAD_H
@@ -21,12 +22,12 @@ struct head {
     bool expects_continue; /* the client waits for 100 before it sends the body */
 };
 
-/* Fills *out and ex->auth, auth_handle, public_key, last_event_id, authorization, host,
- * client,
- * client_exempt; the strs live as long as the request. trusted: proxies that are believed about the
- * client. RC_MALFORMED: two of what must be there once, no Host, an unsound
- * framing; *advice is a static sentence then, and *out is filled all the same. */
-MUST_CHECK enum rc head_read(struct MHD_Connection *c, const char *version,
+/* Fills *out and ex->auth, auth_handle, public_key, last_event_id, authorization, host, client,
+ * client_exempt; the strs live as long as the request. method, version: where libmicrohttpd has
+ * them, which is in the request line. trusted: proxies that are believed about the client.
+ * RC_MALFORMED: two of what must be there once, no Host, an unsound framing; *advice is a static
+ * sentence then, and *out is filled all the same. */
+MUST_CHECK enum rc head_read(struct MHD_Connection *c, const char *method, const char *version,
                              const struct networks *trusted, struct exchange *ex, struct head *out,
                              const char **advice);
 

@@ -43,12 +43,16 @@ static const struct {
     [FIELD_FORWARDED] = {STR_INIT("Forwarded"), NULL},
 };
 
-enum { GAP_MAX = 1024 }; /* bytes of white space that may stand between name, value and next name */
+enum {
+    GAP_MAX = 1024, /* bytes of white space that may stand between name, value and next name */
+    LINE_END = 2,   /* CR LF */
+};
 
 struct seen {
     struct str value[FIELD_COUNT]; /* absent: not there */
     unsigned count[FIELD_COUNT];
-    const char *end; /* of the last field's value; NULL: none yet */
+    const char *end; /* of the last field's value, or of the request line before the first one */
+    size_t tail;     /* bytes that belong to its line behind that, at least */
     bool is_unsound; /* a field is not as it was sent */
     bool is_proxied; /* a trusted proxy sent it */
     struct client_said said;
@@ -80,9 +84,11 @@ static bool is_gap_byte(char c) {
     return c == '\0' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Whether nothing but white space, and what libmicrohttpd put over delimiters, is there. */
-static bool is_gap(const char *from, const char *to) {
-    if ((uintptr_t)to < (uintptr_t)from || (uintptr_t)to - (uintptr_t)from > GAP_MAX)
+/* Whether nothing but white space, and what libmicrohttpd put over delimiters, is there: at_least
+ * so many bytes of it. */
+static bool is_gap(const char *from, const char *to, size_t at_least) {
+    if ((uintptr_t)to < (uintptr_t)from || (uintptr_t)to - (uintptr_t)from > GAP_MAX ||
+        (uintptr_t)to - (uintptr_t)from < at_least)
         return false;
     while (from < to)
         if (!is_gap_byte(*from++))
@@ -91,12 +97,15 @@ static bool is_gap(const char *from, const char *to) {
 }
 
 /* Whether a field is as it was sent. libmicrohttpd 0.9.75 takes white space before the colon for a
- * part of the name, puts a folded line behind the name instead of the value, and ends a value at a
- * NUL: each hides a length from it. Name, value and the next name stand in the buffer as they came,
- * so what is between them tells; a name that it has put together stands elsewhere. */
+ * part of the name, puts a folded line behind the name instead of the value, ends a value at a NUL,
+ * passes over a line that is nothing but a colon and a value, and takes a lone LF for the end of a
+ * line and a lone CR for a part of it: each may hide a field from it, or from a proxy before it.
+ * Name, value and the next name stand in the buffer as they came, so what is between them tells; a
+ * name that it has put together stands elsewhere. (1.0 is told to refuse all these itself.) */
 static bool is_as_sent(const struct seen *seen, struct str name, struct str value) {
-    return is_token(name) && (!seen->end || is_gap(seen->end, name.p)) &&
-           (value.n == 0 || is_gap(name.p + name.n, value.p));
+    return is_token(name) && is_gap(seen->end, name.p, seen->tail) &&
+           (value.n == 0 || is_gap(name.p + name.n, value.p, 1)) &&
+           (value.n == 0 || !memchr(value.p, '\r', value.n));
 }
 
 static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n,
@@ -107,6 +116,7 @@ static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *
     if (!is_as_sent(seen, field, (struct str){value, value_n}))
         seen->is_unsound = true;
     seen->end = value_n ? value + value_n : name + name_n; /* an empty one may stand anywhere */
+    seen->tail = value_n ? LINE_END : 1 + LINE_END;        /* behind its colon */
     for (int i = 0; i < FIELD_COUNT; i++) {
         if (!str_eq_nocase(field, fields[i].name))
             continue;
@@ -128,10 +138,9 @@ static enum rc read_framing(const struct seen *seen, const char *version, struct
     out->expects_continue = str_eq_nocase(seen->value[FIELD_EXPECT], STR("100-continue"));
     out->is_unframed = true;
     bool has_length = seen->count[FIELD_LENGTH] > 0;
-    /* Behind the last value come its own end of line and an empty one. */
-    if (seen->is_unsound || (seen->end && !is_gap(seen->end, seen->end + 2))) {
+    if (seen->is_unsound) {
         *advice = "A header field is malformed: it may not be folded, nor hold a NUL or have white "
-                  "space before its colon (RFC 9112, 5).";
+                  "space before its colon, and each line must end in CR LF (RFC 9112, 2.2 and 5).";
         return RC_MALFORMED;
     }
     if (seen->count[FIELD_CODING] > 0) {
@@ -153,6 +162,13 @@ static enum rc read_framing(const struct seen *seen, const char *version, struct
     return RC_OK;
 }
 
+/* Behind the last value come its own end of line and an empty one, and there the head ends. */
+static bool ends_well(struct MHD_Connection *c, const char *method, const struct seen *seen) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info && is_gap(seen->end, method + info->header_size, seen->tail + LINE_END);
+}
+
 /* The address at the other end; false on a Unix socket. */
 static bool read_peer(struct MHD_Connection *c, struct address *peer) {
     const union MHD_ConnectionInfo *info =
@@ -171,14 +187,17 @@ static void keep_client(struct exchange *ex, const struct seen *seen,
     ex->client = address_key(&client);
 }
 
-enum rc head_read(struct MHD_Connection *c, const char *version, const struct networks *trusted,
-                  struct exchange *ex, struct head *out, const char **advice) {
-    struct seen seen = {.count = {0}};
+enum rc head_read(struct MHD_Connection *c, const char *method, const char *version,
+                  const struct networks *trusted, struct exchange *ex, struct head *out,
+                  const char **advice) {
+    struct seen seen = {.end = version + strlen(version), .tail = LINE_END};
     struct address peer;
     bool has_peer = read_peer(c, &peer);
     *out = (struct head){.length = 0};
     seen.is_proxied = has_peer && networks_have(trusted, &peer);
     (void)MHD_get_connection_values_n(c, MHD_HEADER_KIND, on_field, &seen);
+    if (!ends_well(c, method, &seen))
+        seen.is_unsound = true;
     ex->auth = seen.value[FIELD_AUTH];
     ex->auth_handle = seen.value[FIELD_AUTH_HANDLE];
     ex->public_key = seen.value[FIELD_PUBLIC_KEY];

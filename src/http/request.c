@@ -260,8 +260,8 @@ static bool read_head(struct request *r, const char *method, const char *version
     if (!is_admin(r))
         atomic_fetch_add(&r->server->in_flight, 1);
 
-    enum rc rc =
-        head_read(r->connection, version, &r->server->trusted_proxies, &r->ex, &r->head, &advice);
+    enum rc rc = head_read(r->connection, method, version, &r->server->trusted_proxies, &r->ex,
+                           &r->head, &advice);
     if (r->worker->listener == LISTENER_EVENTS)
         read_peer(r);
     if (read_target(r, version))

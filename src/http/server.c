@@ -108,6 +108,15 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
 
 /* ---- start and stop ---- */
 
+/* How strict it is by itself. 1.0 would understand folds, tabs and lone LFs, and answer a space in
+ * a target by a redirection of its own. 0.9 is no stricter for being told (http/head.h is), but
+ * would answer a missing Host by a page of its own. */
+#if MHD_VERSION >= 0x01000000
+enum { STRICTNESS = 1 };
+#else
+enum { STRICTNESS = 0 };
+#endif
+
 static enum rc start_worker(struct worker *w, const struct http_config *config, uint32_t max_open) {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME |
                      MHD_USE_NO_LISTEN_SOCKET;
@@ -120,6 +129,7 @@ static enum rc start_worker(struct worker *w, const struct http_config *config, 
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, w,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, w,
+        MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS,
         MHD_OPTION_END);
     /* clang-format on */
     return w->daemon ? RC_OK : RC_IO;

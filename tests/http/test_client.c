@@ -8,8 +8,6 @@
 
 #include "http/client.h"
 
-#define END "Host: x\r\nConnection: close\r\n\r\n"
-
 static struct address address(const char *text) {
     struct address a;
     assert_int_equal(address_read(str_of(text), &a), RC_OK);

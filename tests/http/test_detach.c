@@ -44,11 +44,6 @@ static void await_opened(struct push *p, unsigned n) {
     assert_true(proc_poll(is_opened, &(struct counted){p, n, 0}, WAIT_MS));
 }
 
-static bool has_no_connections(void *arg) {
-    (void)arg;
-    return atomic_load(&stats.connections) == 0;
-}
-
 static void expect_bytes(int fd, const char *want) {
     char got[256];
     size_t n = 0, wanted = strlen(want);

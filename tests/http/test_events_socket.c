@@ -7,9 +7,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define HOST "Host: x\r\n"
-#define END "Host: x\r\nConnection: close\r\n\r\n"
-
 static char path[LOCAL_PATH_MAX + 1];
 
 static struct rig *new_rig(void) {
