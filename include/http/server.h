@@ -21,7 +21,8 @@ struct http_config {
     const char *trusted_proxies; /* "CIDR,…", believed about their clients; NULL or "": none */
     uint32_t max_connections;    /* of the public listener, streams not counted */
     uint32_t max_connections_address; /* of these, of one address; 0: no limit */
-    uint32_t max_bytes_address;       /* bodies and answers in memory for one; 0: no limit */
+    uint32_t max_bytes;               /* bodies and answers in memory, in all; 0: no limit */
+    uint32_t max_bytes_address;       /* of these, for one; 0: no limit */
     uint32_t idle_timeout_s;          /* a connection without traffic */
     uint32_t head_timeout_s;          /* a request head must be whole within this */
     uint32_t body_timeout_s;          /* and its body */

@@ -30,7 +30,7 @@ struct http_server {
     struct local_peers trusted_peers; /* of the events socket */
     struct networks trusted_proxies;
     struct tally *by_address;       /* connections of the public listener */
-    struct tally *bytes_by_address; /* KiB that its requests keep in memory; NULL: not counted */
+    struct tally *bytes_by_address; /* KiB that requests keep in memory; NULL: not counted */
     struct buf refusal;             /* the whole answer for a connection too many */
     uint16_t port, admin_port;
 

@@ -158,10 +158,13 @@ const struct setting settings[] = {
      "KEZ_CHAT_LIMIT_CONNECTIONS_PER_ADDRESS", "connections", "512",
      AT(http.max_connections_address), 0, ANY,
      .help = "Of these, from one address (IPv6: one /64); 0: no limit"},
+    {GROUP_LIMITS, SETTING_BYTES, "limit-bytes", "KEZ_CHAT_LIMIT_BYTES", "bytes", "1024MiB",
+     AT(http.max_bytes), 0, 4095 * MIB,
+     .help = "Bodies and answers kept in memory, for all addresses together; more: 503; 0: no "
+             "limit"},
     {GROUP_LIMITS, SETTING_BYTES, "limit-bytes-per-address", "KEZ_CHAT_LIMIT_BYTES_PER_ADDRESS",
      "bytes", "64MiB", AT(http.max_bytes_address), 0, 4095 * MIB,
-     .help = "Bodies and answers kept in memory for one address (IPv6: one /64); more: 503; 0: no "
-             "limit"},
+     .help = "Of these, for one address (IPv6: one /64); more: 503; 0: no limit"},
     {GROUP_LIMITS, SETTING_COUNT, "limit-register", "KEZ_CHAT_LIMIT_REGISTER", "per minute", "10",
      AT(register_per_minute), 0, ANY, .help = "Registrations from one address; 0: no limit"},
     {GROUP_LIMITS, SETTING_COUNT, "limit-posts-unsigned", "KEZ_CHAT_LIMIT_POSTS_UNSIGNED",

@@ -202,9 +202,10 @@ static void server_is_due(const struct request *r) {
         guard_works(r->on);
 }
 
-/* ---- what one address keeps in memory ---- */
+/* ---- what clients keep in memory ---- */
 
-/* Counts bytes for the client's address until the request is done. False: it has too many. */
+/* Counts bytes for the client's address until the request is done. False: it has too many, or all
+ * together have. */
 static bool hold(struct request *r, uint64_t bytes) {
     struct tally *t = r->server->bytes_by_address;
     uint32_t kib = (uint32_t)((bytes + BYTES_PER_KIB - 1) / BYTES_PER_KIB);
@@ -222,7 +223,8 @@ static void let_go(struct request *r) {
 }
 
 static const char holds_too_much[] =
-    "This address has too much under way; read the answers, or try again shortly.";
+    "There is too much under way, from this address or in all; read the answers, or try again "
+    "shortly.";
 
 /* A client that does not read its answers has them kept here. What was done is told all the same:
  * only what asks can be asked again. */

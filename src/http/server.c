@@ -218,6 +218,10 @@ static void stop(struct http_server *s) {
     free(s);
 }
 
+static uint32_t limit_kib(uint32_t bytes) {
+    return bytes ? (bytes - 1) / BYTES_PER_KIB + 1 : UINT32_MAX;
+}
+
 /* Everything that needs no thread. NULL: no memory, or no descriptor. */
 static struct http_server *make(const struct http_config *config, struct flow *flow,
                                 const struct http_admin *admin) {
@@ -241,11 +245,12 @@ static struct http_server *make(const struct http_config *config, struct flow *f
     reply_put_refusal(&s->refusal);
     if (config->max_connections_address)
         s->by_address = tally_new(UINT32_MAX, config->max_connections_address);
-    if (config->max_bytes_address)
+    bool counts_bytes = config->max_bytes || config->max_bytes_address;
+    if (counts_bytes)
         s->bytes_by_address =
-            tally_new(UINT32_MAX, (config->max_bytes_address - 1) / BYTES_PER_KIB + 1);
+            tally_new(limit_kib(config->max_bytes), limit_kib(config->max_bytes_address));
     if (buf_rc(&s->refusal) == RC_OK && (s->by_address || !config->max_connections_address) &&
-        (s->bytes_by_address || !config->max_bytes_address))
+        (s->bytes_by_address || !counts_bytes))
         return s;
     stop(s);
     return NULL;

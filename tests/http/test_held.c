@@ -1,11 +1,12 @@
 /* tests/http/test_held.c -- what one address keeps in memory has a limit: bodies that trickle, and
- * answers that nobody reads.
+ * answers that nobody reads; and so has what all of them keep there together.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "rig.h"
 
 #define FROM_A "Host: x\r\nX-Forwarded-For: 192.0.2.1\r\n"
 #define FROM_B "Host: x\r\nX-Forwarded-For: 192.0.2.2\r\n"
+#define FROM_C "Host: x\r\nX-Forwarded-For: 192.0.2.3\r\n"
 #define CLOSE "Connection: close\r\n\r\n"
 
 enum { MIB = 1 << 20, HUGE_BYTES = 8 * MIB, LIMIT_BYTES = 20 * MIB };
@@ -79,12 +80,14 @@ static void expect(struct rig *rig, const char *request, int status) {
 #define WAITS "Expect: 100-continue\r\n"
 #define HUGE_OF_A "GET /v1/u/huge HTTP/1.1\r\n" FROM_A CLOSE
 #define HUGE_OF_B "GET /v1/u/huge HTTP/1.1\r\n" FROM_B CLOSE
+#define HUGE_OF_C "GET /v1/u/huge HTTP/1.1\r\n" FROM_C CLOSE
 #define SMALL_OF_A "GET /v1/u/alice HTTP/1.1\r\n" FROM_A CLOSE
 #define LENGTH_OF_A "POST /v1/messages HTTP/1.1\r\n" FROM_A WAITS "Content-Length: 500000\r\n\r\n"
 #define CHUNKS_OF_A                                                                                \
     "POST /v1/messages HTTP/1.1\r\n" FROM_A WAITS "Transfer-Encoding: chunked\r\n\r\n"
 #define POST_OF_A "POST /v1/messages HTTP/1.1\r\n" FROM_A "Content-Length: 3\r\n" CLOSE "abc"
 #define POST_OF_B "POST /v1/messages HTTP/1.1\r\n" FROM_B "Content-Length: 3\r\n" CLOSE "abc"
+#define POST_OF_C "POST /v1/messages HTTP/1.1\r\n" FROM_C "Content-Length: 3\r\n" CLOSE "abc"
 
 /* Two of 8 MiB that are not read; there is no room for a third under 20. */
 static void answers_that_are_not_read_are_counted(void **state) {
@@ -141,6 +144,40 @@ static void all_is_given_back(void **state) {
     rig_stop(rig);
 }
 
+/* Two addresses that keep to their own limit leave no room for a third; what is small passes. */
+static void all_addresses_together_have_a_limit(void **state) {
+    (void)state;
+    struct rig *rig = rig_new();
+    rig->config.trusted_proxies = "127.0.0.1";
+    rig->config.max_bytes = LIMIT_BYTES;
+    rig->config.max_bytes_address = HUGE_BYTES;
+    rig_start(rig);
+    int of_a = begin_answer(rig, HUGE_OF_A), of_b = begin_answer(rig, HUGE_OF_B);
+    expect(rig, HUGE_OF_A, 503); /* its own limit */
+    expect(rig, HUGE_OF_C, 503); /* that of all */
+    expect(rig, POST_OF_C, 200);
+    assert_int_equal(status_at(of_a), 200);
+    expect(rig, HUGE_OF_C, 200);
+    close(of_a);
+    close(of_b);
+    rig_stop(rig);
+}
+
+/* The same where one address has no limit of its own. */
+static void one_limit_may_stand_without_the_other(void **state) {
+    (void)state;
+    struct rig *rig = rig_new();
+    rig->config.trusted_proxies = "127.0.0.1";
+    rig->config.max_bytes = LIMIT_BYTES;
+    rig_start(rig);
+    int first = begin_answer(rig, HUGE_OF_A), second = begin_answer(rig, HUGE_OF_A);
+    expect(rig, HUGE_OF_B, 503);
+    close(first);
+    expect(rig, HUGE_OF_B, 200);
+    close(second);
+    rig_stop(rig);
+}
+
 /* Nor does loopback have one, when it is no proxy. */
 static void without_a_limit_there_is_none(void **state) {
     (void)state;
@@ -148,7 +185,7 @@ static void without_a_limit_there_is_none(void **state) {
     for (size_t i = 0; i < COUNT(limits); i++) {
         struct rig *rig = rig_new();
         int fds[4];
-        rig->config.max_bytes_address = limits[i];
+        rig->config.max_bytes = rig->config.max_bytes_address = limits[i];
         rig_start(rig);
         for (size_t k = 0; k < COUNT(fds); k++)
             fds[k] = begin(rig, HUGE_OF_A);
@@ -166,6 +203,8 @@ int main(void) {
         cmocka_unit_test(answers_that_are_not_read_are_counted),
         cmocka_unit_test(bodies_that_trickle_are_counted),
         cmocka_unit_test(all_is_given_back),
+        cmocka_unit_test(all_addresses_together_have_a_limit),
+        cmocka_unit_test(one_limit_may_stand_without_the_other),
         cmocka_unit_test(without_a_limit_there_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
