@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "wire/json_span.h"
+#include "wire/shortest.h"
 
 struct member {
     struct str name; /* decoded; in jcs.names */
@@ -194,61 +195,6 @@ enum rc jcs_put(struct str json, struct buf *out) {
     return rc;
 }
 
-enum { MAX_DIGITS = 17 }; /* enough for every double */
-
-/* digits * 10^exponent */
-struct decimal {
-    uint64_t digits;
-    int exponent;
-};
-
-static bool is_read_back(struct decimal d, double value) {
-    char text[40];
-    (void)snprintf(text, sizeof text, "%llue%d", (unsigned long long)d.digits, d.exponent);
-    return strtod(text, NULL) == value;
-}
-
-/* The decimal of n digits nearest to a positive value (ties to even, as printf rounds). */
-static struct decimal nearest(double value, int n) {
-    char text[40];
-    (void)snprintf(text, sizeof text, "%.*e", n - 1, value);
-    struct decimal d = {0};
-    char *p = text;
-    for (; *p != 'e'; p++)
-        if (*p != '.')
-            d.digits = d.digits * 10 + (uint64_t)(*p - '0');
-    d.exponent = (int)strtol(p + 1, NULL, 10) - (n - 1);
-    return d;
-}
-
-/* A decimal of n digits that reads back as the positive value, the nearest such; false when there
- * is none. A power of two has twice as much room above as below, so the nearest decimal may miss
- * where the next one up does not. */
-static bool find_decimal(double value, int n, struct decimal *out) {
-    struct decimal d = nearest(value, n);
-    if (!is_read_back(d, value)) {
-        d.digits++;
-        if (!is_read_back(d, value))
-            return false;
-    }
-    *out = d;
-    return true;
-}
-
-/* Fewest digits that read back (ECMA-262, Number::toString, step 5). If n digits do, n + 1 do. */
-static struct decimal shortest(double value) {
-    struct decimal best = nearest(value, MAX_DIGITS);
-    int least = 1, most = MAX_DIGITS;
-    while (least < most) {
-        int n = (least + most) / 2;
-        if (find_decimal(value, n, &best))
-            most = n;
-        else
-            least = n + 1;
-    }
-    return best;
-}
-
 static void put_zeros(struct buf *out, int n) {
     while (n-- > 0)
         buf_put_byte(out, '0');
@@ -262,7 +208,7 @@ void jcs_put_number(struct buf *out, double value) {
     }
     if (value < 0)
         buf_put_byte(out, '-');
-    struct decimal d = shortest(fabs(value));
+    struct decimal d = shortest_decimal(fabs(value));
     char text[24];
     int k = snprintf(text, sizeof text, "%llu", (unsigned long long)d.digits);
     struct str digits = {text, (size_t)k};
