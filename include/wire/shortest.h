@@ -4,8 +4,8 @@
  * near, the even one); Burger and Dybvig, Printing Floating-Point Numbers Quickly and Accurately
  * (1996), 3: free-format output.
  * It works in whole numbers of fixed size: nothing is allocated, and no number takes much longer
- * than another. (Trying one length after the other by the C library takes several times as long, and whoever
- * registers may send thousands of them.)
+ * than another. (To try one length after the other by the C library takes several times as long,
+ * and whoever registers may send thousands of numbers.)
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #ifndef WIRE_SHORTEST_H
