@@ -36,4 +36,9 @@ enum step caller_is_primary(struct flow *flow, struct exchange *ex, struct str p
  * ex->caller signed it. */
 enum step caller_is_signer(struct flow *flow, struct exchange *ex, step_fn *then);
 
+/* Goes on with `then` when what ex->caller signed is no older than the account, to the second; else
+ * 401. For what must not be done to an account that was made anew with the same handle and key: who
+ * saw the request could send it again, as long as its time holds. */
+enum step caller_signed_since_registration(struct flow *flow, struct exchange *ex, step_fn *then);
+
 #endif

@@ -246,7 +246,7 @@ static enum step delete_own(struct flow *flow, struct exchange *ex) {
     enum step answer;
     if (!limits_allow_caller(flow->signed_quota, flow, ex, &answer))
         return answer;
-    return delete_user(flow, ex);
+    return caller_signed_since_registration(flow, ex, delete_user);
 }
 
 enum step flow_account_delete(struct flow *flow, struct exchange *ex) {

@@ -5,6 +5,7 @@
 
 #include "flow/flow.h"
 #include "flow/limits.h"
+#include "wire/message.h"
 
 static enum step fail_proof(struct flow *flow, struct exchange *ex, enum rc rc,
                             const char *detail) {
@@ -173,4 +174,32 @@ enum step caller_is_signer(struct flow *flow, struct exchange *ex, step_fn *then
                      ex->auth_read.at_text);
     ex->after_verify = then;
     return caller_find_user(flow, ex, &h, verify_found);
+}
+
+static void drop_record(struct exchange *ex) { buf_done(&ex->job.record.proofs); }
+
+static enum step compare_times(struct flow *flow, struct exchange *ex) {
+    enum { MS_PER_S = 1000 };
+    enum rc rc = ex->job.record.job.rc;
+    int64_t registered_at_s = ex->job.record.registered_at_ms / MS_PER_S;
+    ex->drop(ex);
+    ex->drop = NULL;
+    if (rc == RC_NOT_FOUND) {
+        directory_forget(flow->directory, &ex->user.handle);
+        return exchange_fail(ex, rc, "Nobody has registered this handle here.");
+    }
+    if (rc != RC_OK)
+        return exchange_fail(ex, rc, "The store cannot be asked; try again soon.");
+    if (ex->auth_read.at_s < registered_at_s)
+        return fail_proof(flow, ex, RC_UNAUTHORIZED,
+                          "This was signed before the account was registered; sign it again.");
+    return ex->then(flow, ex);
+}
+
+enum step caller_signed_since_registration(struct flow *flow, struct exchange *ex, step_fn *then) {
+    ex->then = then;
+    ex->job.record = (struct store_record){.inbox = ex->caller.inbox};
+    buf_init(&ex->job.record.proofs, PROOFS_ARRAY_MAX);
+    ex->drop = drop_record;
+    return exchange_submit(flow, ex, STORE_RECORD, compare_times);
 }

@@ -162,6 +162,27 @@ static void deleting_is_the_owners(void **state) {
     assert_int_equal(world.account.inbox, 0);
 }
 
+/* A request that somebody kept from the last account of this handle and key. */
+static void what_was_signed_before_the_account_was_there_deletes_nothing(void **state) {
+    (void)state;
+    static const struct {
+        int64_t after_ms; /* registered so long after it was signed */
+        int want;
+    } rows[] = {{-1, 204}, {0, 204}, {999, 204}, {1000, 401}, {59000, 401}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct asked a;
+        world_reset();
+        world.leaving = true;
+        world.registered_at_ms = (int64_t)NOW_S * 1000 + rows[i].after_ms;
+        int got = ask_alice(&a, METHOD_DELETE, "DELETE", "/v1/account", flow_account_delete);
+        if (got != rows[i].want)
+            fail_msg("%lld ms after: %d", (long long)rows[i].after_ms, got);
+        assert_int_equal(world.account.inbox, got == 204 ? 1 : 0);
+        assert_int_equal(world.closed, got == 204);
+        ask_end(&a);
+    }
+}
+
 static void what_fails_on_the_way_is_said(void **state) {
     (void)state;
     struct asked a;
@@ -312,6 +333,7 @@ int main(void) {
         TEST(many_conversations_are_left_by_pages),
         TEST(what_could_not_be_left_is_tried_again),
         TEST(deleting_is_the_owners),
+        TEST(what_was_signed_before_the_account_was_there_deletes_nothing),
         TEST(what_fails_on_the_way_is_said),
         TEST(leaving_has_an_end),
         TEST(who_runs_the_server_can_show_block_and_delete),

@@ -35,7 +35,8 @@ static struct {
     struct store_account account;
     uint64_t gone_inbox; /* posts to it end with gone_rc; 0: none is */
     enum rc gone_rc;
-    uint64_t blocked_inbox; /* of who is blocked: 1 alice, 2 bob; 0: nobody */
+    int64_t registered_at_ms; /* in records; 0: now */
+    uint64_t blocked_inbox;   /* of who is blocked: 1 alice, 2 bob; 0: nobody */
     uint64_t leaving_version;
     bool leaving;                  /* each change leaves one of conversations_left */
     unsigned conversations_left;   /* what STORE_CONVERSATION_LIST gives, in pages */
@@ -178,7 +179,8 @@ enum rc store_submit(struct store *s, struct store_job *job) {
         break;
     case STORE_RECORD: {
         struct store_record *record = (struct store_record *)job;
-        record->registered_at_ms = 1780000000000;
+        record->registered_at_ms =
+            world.registered_at_ms ? world.registered_at_ms : (int64_t)NOW_S * 1000;
         buf_put(&record->proofs, STR("[]"));
         break;
     }

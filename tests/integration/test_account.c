@@ -199,6 +199,17 @@ static void an_account_that_is_deleted_is_gone_everywhere(void **state) {
     http_reply_done(&r);
 }
 
+/* The same signature would have deleted an account of before. */
+static void what_was_signed_before_an_account_was_there_does_not_delete_it(void **state) {
+    (void)state;
+    struct signer again = fresh("again");
+    again.skew_s = -30;
+    expect_signed(to_a, &again, "DELETE", "/v1/account", "", 401);
+    again.skew_s = 0;
+    assert_true(node_b_says(&(struct said){"again", 201}));
+    expect_signed(to_a, &again, "DELETE", "/v1/account", "", 204);
+}
+
 /* ---- deleted in the midst of it ---- */
 
 /* One who goes on until the handle is unknown: posts to it, or makes conversations with it. */
@@ -340,6 +351,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_export_has_record_conversations_and_every_row),
         cmocka_unit_test(an_account_that_is_deleted_is_gone_everywhere),
+        cmocka_unit_test(what_was_signed_before_an_account_was_there_does_not_delete_it),
         cmocka_unit_test(an_account_goes_while_others_write_to_it),
         cmocka_unit_test(who_runs_the_server_can_block_let_go_and_delete),
     };
