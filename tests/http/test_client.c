@@ -84,6 +84,12 @@ static const struct {
     {"127.0.0.1", "Forwarded: for=\"[2001:db8:1:2:3::4]:80\"\r\n", "2001:db8:1:2::", false},
     {"127.0.0.1", "X-Forwarded-For: 127.0.0.9\r\n", "127.0.0.9", false},
     {"127.0.0.1", "X-Forwarded-For: nonsense\r\n", "127.0.0.1", false},
+    {"127.0.0.1", "X-Forwarded-For: fe80::1%lo\r\n", "127.0.0.1", false},
+    {"127.0.0.1", "X-Forwarded-For: ::ffff:192.0.2.1\r\n", "192.0.2.1", false},
+    {"127.0.0.1", "X-Forwarded-For: ::ffff:127.0.0.9\r\n", "127.0.0.9", false},
+    {"127.0.0.1", "X-Forwarded-For: ::1\r\n", "::1", false},
+    {"127.0.0.1", "X-Forwarded-For: 192.0.2.1,\r\n", "127.0.0.1", false},
+    {"127.0.0.1", "X-Forwarded-For:\r\n", "127.0.0.1", false},
     {"127.0.0.1", "X-Forwarded-For: 192.0.2.1\r\nForwarded: for=6.6.6.6\r\n", "127.0.0.1", false},
 };
 
@@ -106,6 +112,30 @@ static void trusted_proxies_speak_for_their_clients(void **state) {
         forget(&a);
         rig_stop(rig);
     }
+}
+
+/* A list that is as long as a head may be: what stands at its end decides, and it takes no memory
+ * of its own. */
+static void a_long_list_is_read_from_its_end(void **state) {
+    (void)state;
+    enum { ENTRIES = 1000, ROOM = 16 * 1024 };
+    struct rig *rig = rig_new();
+    static char request[ROOM];
+    char want[64];
+    struct address client = address("192.0.2.1");
+    rig->config.trusted_proxies = "127.0.0.0/8";
+    rig_start(rig);
+    size_t n = (size_t)snprintf(request, ROOM, "GET /v1/u/alice HTTP/1.1\r\nX-Forwarded-For: ");
+    for (int i = 0; i < ENTRIES; i++)
+        n += (size_t)snprintf(request + n, ROOM - n, i % 2 ? "6.6.6.6, " : "127.0.0.9, ");
+    (void)snprintf(request + n, ROOM - n, "192.0.2.1, 127.0.0.8\r\n" END);
+    (void)snprintf(want, sizeof want, "client=%llx exempt=0",
+                   (unsigned long long)address_key(&client));
+    struct answer a = ask(rig->port, request);
+    assert_int_equal(a.status, 200);
+    assert_non_null(strstr(a.body, want));
+    forget(&a);
+    rig_stop(rig);
 }
 
 static void networks_that_are_none_stop_the_start(void **state) {
@@ -318,6 +348,7 @@ int main(void) {
         cmocka_unit_test(where_two_fields_disagree_neither_is_believed),
         cmocka_unit_test(a_malformed_line_spoils_the_sound_ones),
         cmocka_unit_test(trusted_proxies_speak_for_their_clients),
+        cmocka_unit_test(a_long_list_is_read_from_its_end),
         cmocka_unit_test(networks_that_are_none_stop_the_start),
         cmocka_unit_test(loopback_and_proxies_may_have_any_number),
         cmocka_unit_test(an_address_may_have_so_many_connections),
