@@ -5,7 +5,7 @@
  *
  * A connection for which the server waits holds a place that another may need sooner than its
  * deadline. So each has a time, too, from which on it gives way when there is no place left: soon
- * for one that has never asked anything, later for one that has.
+ * for one that has never asked anything, later for one that has, also while it reads its answer.
  *
  * Threads: add, remove and the deadline by the http thread that owns the connection; the sweep by
  * any one. A descriptor in the list is open: it must be removed before it is closed or given away.
@@ -36,8 +36,8 @@ struct guarded {
 
 enum {
     GUARD_NEW_MS = 250, /* a connection that has asked nothing gives way after this */
-    GUARD_IDLE_MS =
-        5000, /* one that has: when its client is silent, or sends a body, for so long */
+    /* One that has: when its client is silent, sends a body or reads an answer for so long. */
+    GUARD_IDLE_MS = 5000,
 };
 
 void guard_init(struct guard *g);

@@ -239,7 +239,7 @@ static void hold_answer(struct request *r) {
 static bool answer(struct request *r) {
     hold_answer(r);
     r->phase = PHASE_ANSWERED;
-    server_is_due(r);
+    client_is_due(r); /* to read it */
     set_deadline(r, ANSWER_TIMEOUT_S);
     return reply(r);
 }

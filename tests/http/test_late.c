@@ -78,6 +78,22 @@ static void a_slow_head_after_an_answer_is_late_too(void **state) {
     rig_stop(rig);
 }
 
+/* Nor is an answer kept for ever for who does not take a byte of it. */
+static void who_does_not_take_the_answer_is_shut_out(void **state) {
+    (void)state;
+    struct rig *rig = rig_new();
+    rig->config.idle_timeout_s = 1;
+    rig_start(rig);
+    int fd = dial(rig->port), narrow = 4096;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow), 0);
+    assert_true(say(fd, "GET /v1/u/huge HTTP/1.1\r\n" HOST "\r\n"));
+    assert_true(proc_poll(is_in_flight, &(struct in_flight){rig, 1}, WAIT_MS));
+    assert_true(proc_poll(is_in_flight, &(struct in_flight){rig, 0}, WAIT_MS));
+    assert_true(proc_poll(has_no_connections, NULL, WAIT_MS));
+    close(fd);
+    rig_stop(rig);
+}
+
 /* Waiting for the store is not being late. */
 static void who_waits_for_the_store_is_not_late(void **state) {
     (void)state;
@@ -103,6 +119,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_who_are_late_are_shut_out),
         cmocka_unit_test(a_slow_head_after_an_answer_is_late_too),
+        cmocka_unit_test(who_does_not_take_the_answer_is_shut_out),
         cmocka_unit_test(who_waits_for_the_store_is_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

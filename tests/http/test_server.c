@@ -131,6 +131,33 @@ static void who_says_nothing_gives_way_to_who_asks(void **state) {
     rig_stop(rig);
 }
 
+/* An answer that does not fit into the socket is as good a place to stay in as a head that does not
+ * end; and a byte that is read now and then is not idle. */
+static void who_does_not_read_gives_way_to_who_asks(void **state) {
+    (void)state;
+    enum { LIMIT = 8, NARROW_BYTES = 4096 };
+    struct rig *rig = rig_new();
+    int taking[LIMIT], narrow = NARROW_BYTES;
+    char status[12];
+    int64_t yielded = atomic_load(&stats.connections_yielded);
+    rig->config.max_connections = LIMIT;
+    rig_start(rig);
+    for (int i = 0; i < LIMIT; i++) {
+        taking[i] = dial(rig->port);
+        assert_int_equal(setsockopt(taking[i], SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow), 0);
+        assert_true(say(taking[i], "GET /v1/u/huge HTTP/1.1\r\n" END));
+        assert_int_equal(recv(taking[i], status, sizeof status, MSG_WAITALL), sizeof status);
+        assert_memory_equal(status, "HTTP/1.1 200", sizeof status);
+    }
+    struct answer a = ask(rig->port, "GET /v1/healthz HTTP/1.1\r\n" END);
+    assert_int_equal(a.status, 200);
+    forget(&a);
+    assert_true(atomic_load(&stats.connections_yielded) > yielded);
+    for (int i = 0; i < LIMIT; i++)
+        close(taking[i]);
+    rig_stop(rig);
+}
+
 /* ---- who asks ---- */
 
 static int dial_v6(uint16_t port) {
@@ -285,6 +312,7 @@ int main(void) {
         RIG_TEST(what_is_counted_returns_to_zero),
         cmocka_unit_test(at_the_limit_of_connections_others_wait),
         cmocka_unit_test(who_says_nothing_gives_way_to_who_asks),
+        cmocka_unit_test(who_does_not_read_gives_way_to_who_asks),
         RIG_TEST(clients_are_known_by_their_addresses),
         cmocka_unit_test(what_cannot_start_says_why),
         RIG_TEST(a_quiet_server_takes_no_new_connections_and_finishes_the_old),
