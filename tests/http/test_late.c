@@ -1,5 +1,5 @@
-/* tests/http/test_late.c -- those who are late: heads and bodies that trickle are shut out, who
- * waits for the store is not.
+/* tests/http/test_late.c -- those who are late: heads and bodies that trickle and answers that
+ * nobody takes are shut out, who waits for the store is not.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "rig.h"
