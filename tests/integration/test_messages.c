@@ -199,7 +199,8 @@ static void an_envelope_passes_untouched(void **state) {
     static const struct {
         const char *sent, *kept;
     } rows[] = {
-        {"{\"n\":[0.10,1e400,-0,123456789012345678901234567890,1E+2]}", NULL},
+        {"{\"n\":[0.10,1.0,1e400,-0,18446744073709551616,123456789012345678901234567890,1E+2]}",
+         NULL},
         {"{\"b\":1,\"a\":2,\"b\":3}", NULL},
         {"{\"s\":\"\\u0000\\ud800\\/\\u00e9\\\"\\n\"}", NULL},
         {"{\"\xc3\xa9\":\"\xf0\x9f\x98\x80 \xe2\x80\xa8\"}", NULL},
