@@ -160,6 +160,18 @@ static const struct {
     {"GET /v1/u/alice HTTP/1.1\r\nX-Oth(r: a\r\n" END, 400, OURS("field is malformed"), NULL},
     {"GET /v1/u/alice HTTP/1.1\r\nX-KEZ-Auth: \t a \t \r\n" END, 200, "auth=[a]", NULL},
     {"GET /v1/u/alice HTTP/1.1\r\nX-Empty:\r\nX-KEZ-Auth:a\r\n" END, 200, "auth=[a]", NULL},
+    {"\r\nGET /v1/u/alice HTTP/1.1\r\n" END, 200, NULL, NULL}, /* RFC 9112, 2.2 */
+    {"GET /v1/u/alice HTTP/1.1\r\nX-Empty: \t \r\n" END, 200, NULL, NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Empty:\r\n\r\n", 200, NULL,
+     NULL},
+    {"GET /v1/u/alice HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Blank: a \t\r\n\r\n", 200, NULL,
+     NULL},
+    /* what a browser says */
+    {"GET /v1/u/alice HTTP/1.1\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) "
+     "Gecko/20100101\r\nAccept: */*\r\nAccept-Language: de,en;q=0.5\r\nAccept-Encoding: gzip, "
+     "br\r\nCookie: a=b; c=\"d, e\"; f\r\nReferer: http://x/\xc3\xa4\r\nOrigin: "
+     "http://x\r\nSec-Fetch-Mode: cors\r\nCookie: g=h\r\nX-KEZ-Auth: a\r\n" END,
+     200, "auth=[a]", NULL},
     {"GET /v1/u/alice HTTP/1.1\r\n" END, 200, "auth=absent", "Connection: close"},
 
     /* who is in the way says so */
