@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,35 @@ static void participants_and_titles_have_limits(void **state) {
     assert_int_equal(read_large(1, TITLE_MAX + 1), RC_MALFORMED);
 }
 
+/* As many as there may be, each named again and again: they are the same, in the order in which
+ * they came first. One more that is new is too many, wherever it stands. */
+static void handles_that_are_named_again_are_the_same(void **state) {
+    (void)state;
+    enum { ROUNDS = 20 };
+    struct conversation_draft draft;
+    const char *advice = NULL;
+    struct buf body;
+    buf_init(&body, 1 << 20);
+    buf_put(&body, STR("{\"version\":1,\"add\":["));
+    for (size_t i = 0; i < (size_t)ROUNDS * PARTICIPANTS_MAX; i++)
+        buf_putf(&body, "\"user%zu\",", i * 7 % PARTICIPANTS_MAX);
+    body.n--;
+    buf_put(&body, STR("]}"));
+    assert_int_equal(conversation_read_change(buf_str(&body), &draft, &advice), RC_OK);
+    assert_int_equal(draft.add.n, PARTICIPANTS_MAX);
+    for (size_t i = 0; i < PARTICIPANTS_MAX; i++) {
+        char want[16];
+        (void)snprintf(want, sizeof want, "user%zu", i * 7 % PARTICIPANTS_MAX);
+        assert_string_equal(draft.add.at[i].text, want);
+    }
+    conversation_draft_done(&draft);
+    body.n -= 2;
+    buf_put(&body, STR(",\"another\"]}"));
+    assert_int_equal(conversation_read_change(buf_str(&body), &draft, &advice), RC_MALFORMED);
+    assert_non_null(strstr(advice, "256"));
+    buf_done(&body);
+}
+
 static void posts_need_an_id_and_a_small_envelope(void **state) {
     (void)state;
     struct message m;
@@ -208,6 +238,7 @@ int main(void) {
         cmocka_unit_test(bodies_that_make_one_are_checked),
         cmocka_unit_test(bodies_that_change_one_are_checked),
         cmocka_unit_test(participants_and_titles_have_limits),
+        cmocka_unit_test(handles_that_are_named_again_are_the_same),
         cmocka_unit_test(posts_need_an_id_and_a_small_envelope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
