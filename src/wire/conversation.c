@@ -92,22 +92,22 @@ enum { SLOTS = 4 * PARTICIPANTS_MAX }; /* a power of two */
 
 /* A list while it is read, and where each of its handles stands: a body has room for tens of
  * thousands of names, and each is looked for. */
-struct list {
+struct roll {
     struct handles *handles;
     uint16_t slots[SLOTS]; /* a handle's number in the list, from 1; 0: free */
 };
 
 /* The slot of the handle, or the free one where it belongs. */
-static uint16_t *find(struct list *list, const struct handle *one) {
+static uint16_t *find(struct roll *roll, const struct handle *one) {
     size_t i = (size_t)hash_str(handle_str(one)) % SLOTS;
-    while (list->slots[i] && !handle_eq(&list->handles->at[list->slots[i] - 1], one))
+    while (roll->slots[i] && !handle_eq(&roll->handles->at[roll->slots[i] - 1], one))
         i = (i + 1) % SLOTS;
-    return &list->slots[i];
+    return &roll->slots[i];
 }
 
 /* Adds the handle whose raw text is `value`, unless it is there. RC_FULL: PARTICIPANTS_MAX are. */
-static enum rc add_handle(struct list *list, struct str value, const char **advice) {
-    struct handles *h = list->handles;
+static enum rc add_handle(struct roll *roll, struct str value, const char **advice) {
+    struct handles *h = roll->handles;
     struct handle one;
     struct buf text;
     buf_init(&text, value.n);
@@ -120,7 +120,7 @@ static enum rc add_handle(struct list *list, struct str value, const char **advi
     buf_done(&text);
     if (rc != RC_OK)
         return rc == RC_NO_MEMORY ? rc : RC_MALFORMED;
-    uint16_t *slot = find(list, &one);
+    uint16_t *slot = find(roll, &one);
     if (*slot)
         return RC_OK;
     if (h->n == PARTICIPANTS_MAX)
@@ -132,7 +132,7 @@ static enum rc add_handle(struct list *list, struct str value, const char **advi
 
 /* An array of strings; absent: empty. */
 static enum rc read_handles(struct str value, struct handles *out, const char **advice) {
-    struct list list = {.handles = out};
+    struct roll roll = {.handles = out};
     struct json_scan scan;
     if (str_is_absent(value))
         return RC_OK;
@@ -144,7 +144,7 @@ static enum rc read_handles(struct str value, struct handles *out, const char **
     if (!out->at)
         return refuse(advice, RC_NO_MEMORY, "");
     while (json_scan_next(&scan) == SCAN_STRING) {
-        enum rc rc = add_handle(&list, scan.raw, advice);
+        enum rc rc = add_handle(&roll, scan.raw, advice);
         if (rc == RC_FULL)
             return refuse(advice, RC_MALFORMED, "A conversation has at most 256 participants.");
         if (rc != RC_OK)
