@@ -15,6 +15,9 @@ struct links {
     struct push *push;
     struct bus *bus; /* NULL: a single node */
     struct store *store;
+    /* Set before the start, or NULL: the database was made for a newer version of this program.
+     * Told again and again, on the store's threads. */
+    void (*outdated)(void);
 };
 
 /* *links must not move. What did start when it fails is stopped by links_stop(). *why is

@@ -25,8 +25,9 @@
 #include "app/config.h"
 
 /* Runs a node until SIGTERM or SIGINT, drains it, and returns the exit status: 0 after an orderly
- * end, 1 when it could not start or was told a second time to end. SIGHUP: see app/reload.h; argc
- * and argv are what config_read() had. */
+ * end, 1 when it could not start, was told a second time to end, or is too old for the database,
+ * which drains it like SIGTERM. SIGHUP: see app/reload.h; argc and argv are what config_read() had.
+ */
 int node_run(const struct config *config, int argc, const char *const argv[]);
 
 #endif

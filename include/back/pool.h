@@ -25,7 +25,7 @@ struct pool_worker;
 
 enum {
     POOL_GRACE_MS = 1000,  /* jobs are kept this long for a connection that the server closed */
-    POOL_PING_MS = 5000,   /* an idle connection is asked for a sign of life this often */
+    POOL_LOOK_MS = 5000,   /* a connection is asked for a sign of life this often */
     POOL_STEADY_MS = 1000, /* one that lived shorter counts as another failed attempt */
     POOL_FIRST_WAIT_MS = 50,
     POOL_HANGS_MS = 50, /* a worker that runs its jobs for longer does not count */
@@ -45,6 +45,9 @@ struct pool_events {
     /* A connection was made: sets it up. Anything but RC_OK (link_refuse() said why): it is closed
      * and tried again later. */
     enum rc (*prepare)(void *arg, struct link *l);
+    /* Asks it for a sign of life, and link_refuse()s it if there is something wrong. NULL:
+     * link_ping(). */
+    void (*look)(void *arg, struct link *l);
     /* Runs jobs to their end, all of them. */
     void (*run)(void *arg, struct pool_worker *w, struct queue_item *jobs);
     /* Answers jobs that nothing was done about. */

@@ -69,6 +69,9 @@ int link_server_version(const struct link *l);
 enum { LINK_NOTE_MAX = 95 };
 void link_set_note(struct link *l, const char *note);
 const char *link_note(const struct link *l);
+/* The same as a number; 0 when it closes. */
+void link_set_number(struct link *l, uint64_t number);
+uint64_t link_number(const struct link *l);
 
 /* ---- asking ---- */
 

@@ -59,6 +59,9 @@ struct store_events {
     void (*rows_end)(void *arg);
     /* The first connection works, or none does any more. */
     void (*up)(void *arg, bool up);
+    /* The database was made for a newer version of this program; told again as long as it is so.
+     * NULL: no matter. */
+    void (*outdated)(void *arg);
 };
 
 /* Starts the workers. They connect, apply the schema (under an advisory lock) and note the store

@@ -31,6 +31,12 @@ static void store_changed(void *arg, bool up) {
         log_warn("store is down; posts and reads are answered 503 until it is back");
 }
 
+static void store_outdated(void *arg) {
+    const struct links *l = arg;
+    if (l->outdated)
+        l->outdated();
+}
+
 /* From the bus. */
 
 static void row_came(void *arg, const struct handle *to, uint64_t seq, struct frame *frame) {
@@ -147,7 +153,7 @@ enum rc links_start(struct links *l, const struct config *c, const struct push_c
                     const struct clock *clock, const char **why) {
     const struct push_ops ops = {l, ask_read, ask_heads, subscribe, unsubscribe, ask_barrier};
     const struct bus_events bus = {l, row_came, bus_changed, barrier_done};
-    const struct store_events store = {l, row_committed, rows_end, store_changed};
+    const struct store_events store = {l, row_committed, rows_end, store_changed, store_outdated};
     enum rc rc = push_start(push, &ops, clock, &l->push);
     *why = "the stream threads could not be started: out of memory, threads or descriptors";
     if (rc == RC_OK && c->bus.urls) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "app/descriptors.h"
 #include "app/links.h"
@@ -23,6 +24,8 @@ enum {
     POLL_MS = 20,           /* how often the drain looks whether it is done */
     LAST_REQUESTS_MS = 3000 /* requests in flight are finished within the store's time and this */
 };
+/* What the node tells itself when it is too old for the database. */
+enum { OUTDATED_SIGNAL = SIGUSR1 };
 
 struct node {
     struct links links; /* shards, bus and store, tied */
@@ -85,6 +88,9 @@ static enum rc set_stories(struct node *n, const struct config *c, const char **
     return rc;
 }
 
+/* On a thread of the store. */
+static void tell_outdated(void) { (void)kill(getpid(), OUTDATED_SIGNAL); }
+
 static bool node_start(struct node *n, const struct config *c, const struct push_config *push) {
     const char *why = "";
     if (set_stories(n, c, &why) != RC_OK) {
@@ -96,6 +102,7 @@ static bool node_start(struct node *n, const struct config *c, const struct push
         log_error("node has no memory for its caches; lower --directory-entries or --quota-keys");
         return false;
     }
+    n->links.outdated = tell_outdated;
     if (links_start(&n->links, c, push, clock_system(), &why) != RC_OK) {
         log_error("node cannot start: %s", why);
         return false;
@@ -164,6 +171,7 @@ static void block_signals(sigset_t *set) {
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, OUTDATED_SIGNAL);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -188,14 +196,19 @@ static int next_signal(const sigset_t *set) {
     }
 }
 
-/* Reads the settings again as often as it is told; returns when it is told to end. */
-static void wait_for_end(struct node *n, const struct reload *reload, uint32_t *drain_time_s,
+/* Reads the settings again as often as it is told; returns when it is told to end. False: because
+ * it is too old for the database, which must not be touched by it any more. */
+static bool wait_for_end(struct node *n, const struct reload *reload, uint32_t *drain_time_s,
                          const sigset_t *set) {
     struct store_retention retention = reload->started->store.retention;
-    for (int sig; (sig = next_signal(set)) == SIGHUP;) {
+    int sig;
+    while ((sig = next_signal(set)) == SIGHUP) {
         reload_settings(reload, &n->flow, drain_time_s, &retention);
         store_set_retention(n->links.store, &retention);
     }
+    if (sig == OUTDATED_SIGNAL)
+        log_error("node ends: the database was made for a newer version of this program");
+    return sig != OUTDATED_SIGNAL;
 }
 
 int node_run(const struct config *config, int argc, const char *const argv[]) {
@@ -212,18 +225,17 @@ int node_run(const struct config *config, int argc, const char *const argv[]) {
     if (privileges_drop() != RC_OK)
         log_warn("node keeps the privileges that it was started with");
     bool started = node_start(&node, config, &push);
-    bool orderly = started;
+    bool suits = true;
     if (started) {
-        wait_for_end(&node, &reload, &drain_time_s, &signals);
-        orderly = node_drain(&node, config, drain_time_s, &signals);
-        if (!orderly) {
+        suits = wait_for_end(&node, &reload, &drain_time_s, &signals);
+        if (!node_drain(&node, config, drain_time_s, &signals)) {
             log_warn("node ends at once: told a second time");
             http_quiesce(node.http); /* the events socket's file would stay */
             _Exit(EXIT_FAILURE);     /* requests may be in flight, so nothing can be freed */
         }
     }
     node_stop(&node);
-    if (orderly)
+    if (started)
         log_info("node ended");
-    return orderly ? EXIT_SUCCESS : EXIT_FAILURE;
+    return started && suits ? EXIT_SUCCESS : EXIT_FAILURE;
 }

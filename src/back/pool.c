@@ -34,6 +34,7 @@ struct pool_worker {
     uint64_t opened_us;    /* when the link was last opened */
     uint64_t told;         /* hash of the reason that was logged last */
     uint64_t keep_jobs_us; /* while there is no link: jobs are kept until then */
+    uint64_t look_us;      /* when the link is to be looked at */
 };
 
 struct pool {
@@ -171,6 +172,7 @@ static bool connect_until(struct pool_worker *w, uint64_t until_us) {
             w->had_link = true;
             w->told = 0;
             w->opened_us = now_us(w);
+            w->look_us = w->opened_us + (uint64_t)POOL_LOOK_MS * 1000;
             accept_jobs(w, true);
             return true;
         }
@@ -208,13 +210,23 @@ static void wake_others(struct pool_worker *w) {
 
 /* ---- the thread ---- */
 
-/* Waits for jobs, or for the turn; meanwhile notices a server that hangs up or falls silent. */
+/* Notices a server that has fallen silent, or is not what it was. */
+static void look_if_due(struct pool_worker *w) {
+    if (ms_until(w, w->look_us) > 0)
+        return;
+    w->look_us = now_us(w) + (uint64_t)POOL_LOOK_MS * 1000;
+    if (w->pool->events.look)
+        w->pool->events.look(w->pool->events.arg, w->link);
+    else if (link_ping(w->link) == RC_IO)
+        link_refuse(w->link, "a ping failed");
+}
+
+/* Waits for jobs, or for the turn; meanwhile notices a server that hangs up. */
 static void wait_for_jobs(struct pool_worker *w, bool has_turn_now) {
     struct pollfd p[] = {{.fd = queue_fd(&w->queue), .events = POLLIN},
                          {.fd = link_fd(w->link), .events = POLLIN}};
-    int n = poll(p, 2, has_turn_now ? POOL_PING_MS : POOL_HANGS_MS);
-    if (n == 0 && has_turn_now && link_ping(w->link) == RC_IO)
-        link_refuse(w->link, "a ping failed");
+    int look_ms = ms_until(w, w->look_us);
+    (void)poll(p, 2, has_turn_now ? look_ms : lesser(look_ms, POOL_HANGS_MS));
 }
 
 static void run(struct pool_worker *w, struct queue_item *jobs) {
@@ -236,6 +248,9 @@ static void *work(void *arg) {
         /* Looked at before each batch: what is sent to a server that has hung up may be lost. */
         if (!link_is_alive(w->link) && !connect_until(w, UINT64_MAX))
             break;
+        look_if_due(w);
+        if (!link_is_open(w->link))
+            continue;
         queue_hush(&w->queue);
         bool may_take = closed || has_turn(w);
         struct queue_item *jobs = may_take ? take(w) : NULL;

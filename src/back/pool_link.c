@@ -67,6 +67,7 @@ void link_close(struct link *l) {
     l->conn = NULL;
     l->is_open = false;
     l->note[0] = '\0';
+    l->number = 0;
 }
 
 /* Keeps the first line of `why`. */
@@ -291,3 +292,7 @@ void link_set_note(struct link *l, const char *note) {
 }
 
 const char *link_note(const struct link *l) { return l->note; }
+
+void link_set_number(struct link *l, uint64_t number) { l->number = number; }
+
+uint64_t link_number(const struct link *l) { return l->number; }

@@ -25,6 +25,7 @@ struct link {
     bool is_open, hung_up, timed_out;
     char sqlstate[LINK_SQLSTATE_LEN + 1];
     char note[LINK_NOTE_MAX + 1];
+    uint64_t number;
     char why[LINK_WHY_MAX + 1];
 };
 

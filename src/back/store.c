@@ -14,6 +14,7 @@
 #include "back/conversations.h"
 #include "base/hash.h"
 #include "base/table.h"
+#include "core/history.h"
 #include "core/stats.h"
 #include "store_parts.h"
 
@@ -258,6 +259,7 @@ static void free_store(struct store *s) {
     for (unsigned i = 0; s->desks && i < s->config.writers; i++)
         store_desk_free(s->desks[i]);
     free(s->desks);
+    history_free(s->history);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -298,8 +300,12 @@ static enum rc start_side(struct store_side *side, unsigned workers, const char 
                                  .take_items = c->batch_items,
                                  .take_bytes = c->batch_bytes,
                                  .reconnect_max_ms = c->reconnect_max_ms};
-    struct pool_events events = {
-        .arg = side, .prepare = store_prepare, .run = run, .refuse = refuse, .changed = changed};
+    struct pool_events events = {.arg = side,
+                                 .prepare = store_prepare,
+                                 .look = store_look_again,
+                                 .run = run,
+                                 .refuse = refuse,
+                                 .changed = changed};
     return pool_start(&config, &events, side->store->clock, &side->pool);
 }
 
@@ -315,7 +321,8 @@ enum rc store_start(const struct store_config *config, const struct store_events
     s->clock = clock;
     s->writers.store = s->readers.store = s;
     pthread_mutex_init(&s->lock, NULL);
-    enum rc rc = make_desks(s);
+    s->history = history_new();
+    enum rc rc = s->history ? make_desks(s) : RC_NO_MEMORY;
     if (rc == RC_OK)
         rc = start_side(&s->writers, config->writers, "kez-chat writer");
     if (rc == RC_OK)

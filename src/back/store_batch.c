@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "base/table.h"
+#include "core/history.h"
 #include "core/stats.h"
 #include "store_parts.h"
 
@@ -23,6 +24,7 @@ struct store_desk *store_desk_new(const struct store *s) {
     while (slots < 2 * (size_t)s->config.batch_items)
         slots *= 2;
     d->max = s->config.batch_items;
+    d->history = s->history;
     d->slot_mask = slots - 1;
     d->entries = calloc(d->max, sizeof *d->entries);
     d->slots = calloc(slots, sizeof *d->slots);
@@ -155,6 +157,15 @@ static enum rc read_commit(struct link *l) {
     return is_committed ? RC_OK : RC_IO;
 }
 
+/* COMMIT is answered: how what follows it fares is no matter any more. */
+static void note_flushed(struct store_desk *d, struct link *l) {
+    PGresult *r;
+    if (link_collect(l, 1, &r) != RC_OK)
+        return;
+    history_reached(d->history, link_number(l), (uint64_t)value_get_i64(r, 0, 0));
+    PQclear(r);
+}
+
 enum rc batch_attempt(struct store_desk *d, const struct batch_kind *kind, struct link *l,
                       struct entry *e, size_t n, bool may_be_ours) {
     batch_forget(d, e, n);
@@ -164,14 +175,13 @@ enum rc batch_attempt(struct store_desk *d, const struct batch_kind *kind, struc
         return rc;
     link_send_flush(l);
     link_send(l, store_sql_names[SQL_commit], 0, NULL);
+    link_send(l, store_sql_names[SQL_flushed], 0, NULL);
     link_sync(l);
     rc = read_results(d, kind, l, e, n, may_be_ours);
     if (rc == RC_OK)
         rc = read_commit(l);
     if (rc == RC_OK) {
-        /* COMMIT is answered: how the sync behind it fares is no matter any more. */
-        enum rc ignored = link_collect(l, 0, NULL);
-        (void)ignored;
+        note_flushed(d, l);
     } else if (rc == RC_IO) {
         /* Nothing was done, whether the connection outlives this or not. */
         enum rc ignored = roll_back(l);

@@ -32,9 +32,10 @@ struct store {
     struct store_side writers, readers;
     struct store_desk **desks;   /* one for each writer */
     struct store_keeper *keeper; /* NULL: no passes */
-    pthread_mutex_t lock;        /* guards the four below, and `usable` */
-    bool is_up, told_up;         /* as it is, and as events.up() last said */
-    bool telling;                /* a worker is in events.up() */
+    struct history *history;
+    pthread_mutex_t lock; /* guards the four below, and `usable` */
+    bool is_up, told_up;  /* as it is, and as events.up() last said */
+    bool telling;         /* a worker is in events.up() */
     bool stopping;
     _Atomic uint64_t routes[STORE_ROUTES]; /* store_route.c */
 };
@@ -56,8 +57,10 @@ void store_route_leave(struct store *s, uint64_t inbox);
 /* ---- store_schema.c ---- */
 
 /* Sets a new connection up: session settings, schema, epoch, prepared statements. Anything but
- * RC_OK: link_refuse() said why. Its note names the server and its history afterwards. */
+ * RC_OK: link_refuse() said why. */
 MUST_CHECK enum rc store_prepare(void *arg, struct link *l);
+/* Looks how far the server is, and whether the schema still suits; link_refuse()s it if not. */
+void store_look_again(void *arg, struct link *l);
 
 /* ---- store_tables.c ---- */
 
@@ -77,6 +80,7 @@ extern const struct migration store_migrations[STORE_VERSION];
     X(rollback)                                                                                    \
     X(lock_inboxes)                                                                                \
     X(xact_status)                                                                                 \
+    X(flushed)                                                                                     \
     X(row_stands)                                                                                  \
     X(append_rows)                                                                                 \
     X(find_handles)                                                                                \
@@ -195,7 +199,8 @@ extern const struct batch_kind store_posts;
 enum { XACT_BYTES = 8 };
 
 struct store_desk {
-    size_t max; /* jobs in one transaction */
+    size_t max;              /* jobs in one transaction */
+    struct history *history; /* the store's */
     struct entry *entries;
     uint32_t *slots; /* hash table of the batch's ids: entry number + 1, 0 when free */
     size_t slot_mask;

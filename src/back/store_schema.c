@@ -6,10 +6,6 @@
  * Versions: migrations only add, so that an older node may run beside a newer one. Each says which
  * is the least version of a node that may run on it.
  *
- * Epoch: the store's generation and the inbox (read_heads in store_sql.c), so that renewing the one
- * row of kez.store renews every inbox's. PostgreSQL's system identifier, timeline and database oid
- * are noted beside it; where others are found, the history may have gone back.
- *
  * SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,72 +14,22 @@
 #include <libpq-fe.h>
 
 #include "base/log.h"
-#include "store_parts.h"
+#include "store_epoch.h"
 
 /* A change of the schema may rewrite a table. */
 enum { MIGRATE_MS = 10 * 60 * 1000, WHY_MAX = 255 };
 
+static const char too_new[] = "the database was made for a newer version of this program";
+
 /* ---- versions ---- */
-
-/* What the server is, as text. */
-struct server {
-    bool is_standby, is_read_only, is_utf8, has_schema;
-    char system_identifier[24], timeline[12], database_oid[12];
-};
-
-/* Runs one statement with parameters and results in text. RC_IO when it fails, or gives no row. */
-static enum rc ask(struct link *l, const char *sql, size_t n, const char *const params[],
-                   PGresult **out) {
-    link_send_sql(l, sql, n, params);
-    link_sync(l);
-    enum rc rc = link_collect(l, 1, out);
-    if (rc == RC_OK && PQntuples(*out) == 0) {
-        link_clear(1, out);
-        rc = RC_IO;
-    }
-    return rc;
-}
-
-static bool is_true(const PGresult *r, int col) { return PQgetvalue(r, 0, col)[0] == 't'; }
-
-static void copy_text(const PGresult *r, int col, char *out, size_t size) {
-    (void)snprintf(out, size, "%s", PQgetvalue(r, 0, col));
-}
-
-/* The timeline comes from the log's position: the control file tells of a promotion only after the
- * next checkpoint. */
-static enum rc look(struct link *l, struct server *out) {
-    PGresult *r;
-    enum rc rc = ask(l,
-                     "SELECT pg_is_in_recovery(),"
-                     " current_setting('transaction_read_only')::boolean,"
-                     " current_setting('server_encoding') = 'UTF8',"
-                     " to_regclass('kez.schema_version') IS NOT NULL,"
-                     " (SELECT system_identifier FROM pg_control_system()),"
-                     " CASE WHEN pg_is_in_recovery() THEN ''"
-                     "  ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,"
-                     " (SELECT oid FROM pg_database WHERE datname = current_database())",
-                     0, NULL, &r);
-    if (rc != RC_OK)
-        return rc;
-    *out = (struct server){.is_standby = is_true(r, 0),
-                           .is_read_only = is_true(r, 1),
-                           .is_utf8 = is_true(r, 2),
-                           .has_schema = is_true(r, 3)};
-    copy_text(r, 4, out->system_identifier, sizeof out->system_identifier);
-    copy_text(r, 5, out->timeline, sizeof out->timeline);
-    copy_text(r, 6, out->database_oid, sizeof out->database_oid);
-    PQclear(r);
-    return RC_OK;
-}
 
 /* Of the newest migration that was applied; 0 when none was. */
 static enum rc read_version(struct link *l, int *version, int *least) {
     PGresult *r;
-    enum rc rc = ask(l,
-                     "SELECT coalesce(max(version), 0), coalesce(max(least), 0)"
-                     " FROM kez.schema_version",
-                     0, NULL, &r);
+    enum rc rc = store_ask(l,
+                           "SELECT coalesce(max(version), 0), coalesce(max(least), 0)"
+                           " FROM kez.schema_version",
+                           0, NULL, &r);
     if (rc != RC_OK)
         return rc;
     *version = atoi(PQgetvalue(r, 0, 0));
@@ -101,10 +47,10 @@ static enum rc apply(struct link *l, const struct migration *m) {
     if (rc != RC_OK)
         return rc;
     PGresult *r;
-    rc = ask(l,
-             "INSERT INTO kez.schema_version (version, least) VALUES ($1::int, $2::int)"
-             " RETURNING version",
-             2, params, &r);
+    rc = store_ask(l,
+                   "INSERT INTO kez.schema_version (version, least) VALUES ($1::int, $2::int)"
+                   " RETURNING version",
+                   2, params, &r);
     if (rc == RC_OK)
         PQclear(r);
     return rc;
@@ -145,80 +91,10 @@ static enum rc check_schema(struct link *l, bool is_there, const char **why) {
     if (rc != RC_OK)
         return rc;
     if (least > STORE_VERSION) {
-        *why = "the database was made for a newer version of this program";
+        *why = too_new;
         return RC_CONFLICT;
     }
     return RC_OK;
-}
-
-/* ---- the epoch ---- */
-
-/* More than were ever made between a backup and its loss. */
-#define INBOXES_PASSED_OVER "4294967296"
-
-/* The history that is lost may have given inboxes to handles that it took with it, and nodes may
- * hold them still, with streams open: such a number must not become another's. */
-static enum rc pass_over_inboxes(struct link *l, const struct server *now, bool renew) {
-    const char *const params[] = {now->system_identifier, now->timeline, now->database_oid,
-                                  renew ? "t" : "f"};
-    PGresult *r;
-    enum rc rc = ask(l,
-                     "SELECT coalesce(bool_and(CASE WHEN has_sequence_privilege(q, 'UPDATE')"
-                     "  THEN setval(q, nextval(q) + " INBOXES_PASSED_OVER ") > 0 ELSE false END),"
-                     "  true) FROM kez.store AS s"
-                     " CROSS JOIN pg_get_serial_sequence('kez.account', 'inbox') AS q"
-                     " WHERE (s.system_identifier, s.timeline, s.database_oid) <> ($1, $2, $3)"
-                     "  OR $4::boolean",
-                     4, params, &r);
-    if (rc != RC_OK)
-        return rc;
-    if (!is_true(r, 0))
-        log_warn("store gives numbers of inboxes again that may be lost: the database user may not"
-                 " UPDATE the sequence of kez.account");
-    PQclear(r);
-    return RC_OK;
-}
-
-/* Notes what the server is, with a new generation where the history may have gone back, or when
- * `renew`. One statement: it waits for another's row lock and judges what that one noted. */
-static enum rc note_server(struct link *l, const struct server *now, bool keep_timeline,
-                           bool renew) {
-    const char *const params[] = {now->system_identifier, now->timeline, now->database_oid,
-                                  keep_timeline ? "t" : "f", renew ? "t" : "f"};
-    PGresult *r;
-    enum rc rc = pass_over_inboxes(l, now, renew);
-    if (rc != RC_OK)
-        return rc;
-    rc = ask(l,
-             "INSERT INTO kez.store AS s (generation, system_identifier, timeline, database_oid)"
-             " VALUES (left(replace(gen_random_uuid()::text, '-', ''), 16), $1, $2, $3)"
-             " ON CONFLICT (only_one) DO UPDATE SET"
-             " generation = CASE WHEN s.system_identifier = $1 AND s.database_oid = $3"
-             "  AND (s.timeline = $2 OR $4::boolean) AND NOT $5::boolean"
-             "  THEN s.generation ELSE excluded.generation END,"
-             " system_identifier = $1, timeline = $2, database_oid = $3"
-             " RETURNING generation",
-             5, params, &r);
-    if (rc != RC_OK)
-        return rc;
-    log_info("store generation is %s", PQgetvalue(r, 0, 0));
-    PQclear(r);
-    return RC_OK;
-}
-
-/* Writes only when something changed: connections are made all the time. */
-static enum rc check_epoch(struct link *l, const struct server *now, bool keep_timeline) {
-    const char *const params[] = {now->system_identifier, now->timeline, now->database_oid};
-    PGresult *r;
-    enum rc rc = ask(l,
-                     "SELECT EXISTS (SELECT FROM kez.store WHERE system_identifier = $1"
-                     " AND timeline = $2 AND database_oid = $3)",
-                     3, params, &r);
-    if (rc != RC_OK)
-        return rc;
-    bool is_noted = is_true(r, 0);
-    PQclear(r);
-    return is_noted ? RC_OK : note_server(l, now, keep_timeline, false);
 }
 
 /* ---- setting up ---- */
@@ -246,7 +122,7 @@ static enum rc set_session(struct link *l, uint32_t timeout_ms) {
                       " ('enable_mergejoin', 'off')"
                       ") AS setting (name, value)";
     PGresult *r;
-    enum rc rc = ask(l, sql, 3, params, &r);
+    enum rc rc = store_ask(l, sql, 3, params, &r);
     if (rc == RC_OK)
         PQclear(r);
     return rc;
@@ -261,7 +137,8 @@ static enum rc limit_transactions(struct link *l, uint32_t timeout_ms) {
     PGresult *r;
     if (link_server_version(l) < 170000)
         return RC_OK;
-    enum rc rc = ask(l, "SELECT set_config('transaction_timeout', $1::text, false)", 1, params, &r);
+    enum rc rc =
+        store_ask(l, "SELECT set_config('transaction_timeout', $1::text, false)", 1, params, &r);
     if (rc == RC_OK)
         PQclear(r);
     return rc;
@@ -283,7 +160,7 @@ static enum rc set_up(struct link *l, const struct store_config *c, struct serve
                       const char **why) {
     enum rc rc = set_session(l, c->timeout_ms);
     if (rc == RC_OK)
-        rc = look(l, now);
+        rc = epoch_look(l, now);
     if (rc != RC_OK)
         return rc;
     if (now->is_standby || now->is_read_only) {
@@ -310,26 +187,48 @@ static void print_failure(const struct link *l, const char *why, char out[WHY_MA
 
 enum rc store_prepare(void *arg, struct link *l) {
     const struct store_side *side = arg;
-    const struct store_config *c = &side->store->config;
+    struct store *s = side->store;
+    const struct store_config *c = &s->config;
+    struct history_view before;
     struct server now;
     char text[WHY_MAX + 1];
     const char *why = NULL;
+    history_view(s->history, &before);
     enum rc rc = set_up(l, c, &now, &why);
     if (rc == RC_OK)
-        rc = check_epoch(l, &now, c->keep_epoch_on_timeline_change);
+        rc = epoch_check(s, l, &now, &before);
     if (rc == RC_OK)
         rc = limit_transactions(l, c->timeout_ms);
     if (rc == RC_OK)
         rc = prepare_statements(l);
-    if (rc == RC_OK) {
-        (void)snprintf(text, sizeof text, "%s %s %s", now.system_identifier, now.timeline,
-                       now.database_oid);
-        link_set_note(l, text);
-    } else {
+    if (rc != RC_OK) {
         print_failure(l, why, text);
         link_refuse(l, text);
     }
+    if (why == too_new && s->events.outdated)
+        s->events.outdated(s->events.arg);
     return rc;
+}
+
+void store_look_again(void *arg, struct link *l) {
+    const struct store_side *side = arg;
+    struct store *s = side->store;
+    PGresult *r;
+    enum rc rc = store_ask(l,
+                           "SELECT (pg_current_wal_flush_lsn() - '0/0')::text, max(least)"
+                           " FROM kez.schema_version",
+                           0, NULL, &r);
+    if (rc == RC_IO)
+        link_refuse(l, "a look at the database failed");
+    if (rc != RC_OK)
+        return;
+    history_reached(s->history, link_number(l), strtoull(PQgetvalue(r, 0, 0), NULL, 10));
+    if (atoi(PQgetvalue(r, 0, 1)) > STORE_VERSION) {
+        link_refuse(l, too_new);
+        if (s->events.outdated)
+            s->events.outdated(s->events.arg);
+    }
+    PQclear(r);
 }
 
 enum rc store_renew_epoch(const struct store_config *config, const char **why) {
@@ -350,7 +249,7 @@ enum rc store_renew_epoch(const struct store_config *config, const char **why) {
     if (rc == RC_OK)
         rc = set_up(l, config, &now, &sentence);
     if (rc == RC_OK)
-        rc = note_server(l, &now, config->keep_epoch_on_timeline_change, true);
+        rc = epoch_renew(l, &now);
     if (rc != RC_OK) {
         print_failure(l, sentence, said);
         *why = said;

@@ -39,6 +39,8 @@ const char *const store_sql[SQL_COUNT] = {
 
     /* $1 transaction. NULL when it is too long ago. */
     [SQL_xact_status] = "SELECT pg_xact_status($1::xid8)",
+    /* How far the log is on the disk. */
+    [SQL_flushed] = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint",
     /* $1 handle, $2 seq, $3 transaction, $4 created_at in ms. Whether that one made that row. */
     [SQL_row_stands] =
         "SELECT EXISTS (SELECT FROM kez.account AS a JOIN kez.inbox_row AS r ON r.inbox = a.inbox"

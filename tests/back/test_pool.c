@@ -37,7 +37,7 @@ struct job {
 struct watch {
     struct pool *pool;
     atomic_uint prepared, accepting;
-    atomic_bool prepare_fails, push_again;
+    atomic_bool prepare_fails, push_again, look_fails;
     sem_t *gate; /* a job that runs takes one; NULL: none is needed */
 };
 
@@ -48,6 +48,14 @@ static enum rc prepare(void *arg, struct link *l) {
         return RC_OK;
     link_refuse(l, "the test says so");
     return RC_CONFLICT;
+}
+
+static void look(void *arg, struct link *l) {
+    struct watch *w = arg;
+    if (atomic_exchange(&w->look_fails, false))
+        link_refuse(l, "it is not what it was");
+    else if (link_ping(l) == RC_IO)
+        link_refuse(l, "a ping failed");
 }
 
 static void run_one(struct watch *of, struct pool_worker *w, struct job *job) {
@@ -106,8 +114,12 @@ static struct pool_config config_for(const char *url, unsigned workers) {
 
 static void start_with(struct watch *w, const struct pool_config *config,
                        const struct clock *clock) {
-    struct pool_events events = {
-        .arg = w, .prepare = prepare, .run = run, .refuse = refuse, .changed = changed};
+    struct pool_events events = {.arg = w,
+                                 .prepare = prepare,
+                                 .look = look,
+                                 .run = run,
+                                 .refuse = refuse,
+                                 .changed = changed};
     assert_int_equal(pool_start(config, &events, clock, &w->pool), RC_OK);
 }
 
@@ -305,6 +317,23 @@ static void a_silent_server_is_dropped_and_jobs_are_refused_at_once(void **state
     pool_stop(w.pool);
 }
 
+static bool is_made_anew_while_it_is_busy(void *arg) {
+    struct watch *w = arg;
+    assert_int_equal(ask(w, "SELECT 1"), RC_OK);
+    return atomic_load(&w->prepared) == 2;
+}
+
+static void a_connection_is_looked_at_and_made_anew_when_it_is_no_good(void **state) {
+    struct watch w = {.look_fails = true};
+    struct pool_config config = config_for(postgres_url(pg, "pool"), 1);
+    (void)state;
+    start(&w, &config);
+    wait_accepting(&w, 1);
+    assert_true(proc_poll(is_made_anew_while_it_is_busy, &w, UP_MS));
+    assert_false(atomic_load(&w.look_fails));
+    pool_stop(w.pool);
+}
+
 static void another_worker_takes_the_place_of_one_that_has_no_connection(void **state) {
     struct watch w = {0};
     struct pool_config config = config_for(postgres_url(pg, "pool"), 2);
@@ -454,6 +483,7 @@ int main(void) {
         cmocka_unit_test(a_connection_that_cannot_be_set_up_is_tried_again),
         cmocka_unit_test(a_session_that_was_ended_is_replaced_and_no_job_refused),
         cmocka_unit_test(a_silent_server_is_dropped_and_jobs_are_refused_at_once),
+        cmocka_unit_test(a_connection_is_looked_at_and_made_anew_when_it_is_no_good),
         cmocka_unit_test(another_worker_takes_the_place_of_one_that_has_no_connection),
         cmocka_unit_test(where_they_take_turns_jobs_wait_until_they_are_as_many_as_another_runs),
         cmocka_unit_test(a_full_queue_is_an_answer),

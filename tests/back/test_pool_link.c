@@ -263,6 +263,8 @@ static void a_server_that_hangs_up_is_noticed(void **state) {
     struct pg_result *r[1];
     assert_true(link_is_alive(idle));
     link_set_note(idle, "a note");
+    link_set_number(idle, 7);
+    assert_int_equal(link_number(idle), 7);
     link_send_sql(busy, "SELECT pg_sleep(600)", 0, NULL);
     link_sync(busy);
     postgres_exec(pg, "link",
@@ -270,6 +272,7 @@ static void a_server_that_hangs_up_is_noticed(void **state) {
                   " WHERE application_name = 'a test'");
     assert_true(proc_poll(is_dead, idle, TIMEOUT_MS));
     assert_string_equal(link_note(idle), "");
+    assert_int_equal(link_number(idle), 0);
     assert_int_equal(link_collect(busy, 1, r), RC_UNAVAILABLE);
     assert_false(link_timed_out(busy));
     assert_non_null(strstr(link_why(busy), "terminating connection"));

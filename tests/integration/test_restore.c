@@ -195,7 +195,7 @@ static void a_backup_that_was_put_back_is_told_when_it_is_said_so(void **state) 
     postgres_put_back(past.primary);
     postgres_resume(past.primary);
 
-    /* By itself it leaves no trace: only who is past the head can be told. */
+    /* No node ran meanwhile, so nobody knows: only who is past the head can be told. */
     rewind_start_nodes(BUILD_DIR "/kez-chat-server");
     struct inbox at = rewind_inbox_of(past.b, &s);
     assert_int_equal(at.head, 4);
@@ -221,47 +221,162 @@ static void a_backup_that_was_put_back_is_told_when_it_is_said_so(void **state) 
     sse_done(&r);
 }
 
-/* The nodes run on, and nobody says so: the sweep finds heads that are lower than what was sent. */
-static void a_store_that_goes_back_under_running_nodes_is_told_as_ahead(void **state) {
-    (void)state;
-    struct sse_reader streams[2];
-    struct node *nodes[2];
-    rewind_start_nodes(BUILD_DIR "/kez-chat-server");
-    nodes[0] = past.a;
-    nodes[1] = past.b;
-    const struct signer s = rewind_fresh("alice");
-    rewind_post_rows(past.a, &s, "kept", 4);
-    postgres_halt(past.primary, "fast");
-    postgres_save(past.primary);
-    postgres_resume(past.primary);
-    for (size_t i = 0; i < 2; i++) {
-        node_wait_ready(nodes[i]);
-        node_open(nodes[i], &s, "", &streams[i]);
-        assert_int_equal(node_expect_ready(&streams[i]), 4);
-    }
-    rewind_post_rows(past.b, &s, "lost", 3);
-    for (size_t i = 0; i < 2; i++)
-        for (uint64_t seq = 5; seq <= 7; seq++)
-            node_expect_row(&streams[i], seq);
-    postgres_halt(past.primary, "fast");
-    assert_true(node_gets_ready(past.a, false) && node_gets_ready(past.b, false));
-    postgres_put_back(past.primary);
-    postgres_resume(past.primary);
+/* The nodes are stopped in their tracks while the store goes back, and then wake. */
+static void freeze_nodes(void) {
+    proc_freeze(node_pid(past.a));
+    proc_freeze(node_pid(past.b));
+}
+
+static void thaw_nodes(void) {
+    node_signal(past.a, SIGCONT);
+    node_signal(past.b, SIGCONT);
     node_wait_ready(past.a);
     node_wait_ready(past.b);
-    struct inbox at = rewind_inbox_of(past.a, &s);
-    assert_int_equal(at.head, 4);
-    for (size_t i = 0; i < 2; i++) {
-        rewind_expect_resync(&streams[i], "ahead", at.epoch);
-        for (uint64_t seq = 1; seq <= 4; seq++)
-            node_expect_row(&streams[i], seq);
+}
+
+/* mode: how it is halted for it, or "running": as a disk is copied under it. */
+static void save_primary(const char *mode) {
+    bool runs = strcmp(mode, "running") == 0;
+    if (runs)
+        postgres_freeze(past.primary);
+    else
+        postgres_halt(past.primary, mode);
+    postgres_save(past.primary);
+    if (runs)
+        postgres_thaw(past.primary);
+    else
+        postgres_resume(past.primary);
+    node_wait_ready(past.a);
+    node_wait_ready(past.b);
+}
+
+/* Rows of nobody's that the store has before any node sees it again: more than were lost, and more
+ * of the log. */
+static void overtake(uint64_t head) {
+    char sql[400];
+    (void)snprintf(sql, sizeof sql,
+                   "WITH new AS (UPDATE kez.inbox SET head = %ju WHERE head = 4 RETURNING id)"
+                   " INSERT INTO kez.inbox_row (inbox, seq, created_at, type, sender, id, envelope)"
+                   " SELECT id, n, now(), 0, '', 'other-' || n, '{\"b\":\"' || repeat('x', 9999)"
+                   " || '\"}' FROM new CROSS JOIN generate_series(5, %ju) AS n",
+                   (uintmax_t)head, (uintmax_t)head);
+    postgres_exec(past.primary, past.database, sql);
+}
+
+/* Nobody says so; and when a node looks, head and log are further than they were. The nodes know
+ * it all the same: the server was started with less than they had seen. */
+static void a_store_that_goes_back_under_running_nodes_has_a_new_epoch(void **state) {
+    (void)state;
+    enum { KEEPERS = 4, KEPT = 4, LOST = 3, MODES = 3 };
+    static const char *const modes[] = {"fast", "immediate", "running"};
+    static struct keeper keepers[KEEPERS];
+    rewind_start_nodes(BUILD_DIR "/kez-chat-server");
+    for (size_t m = 0; m < MODES; m++) {
+        const struct signer s = rewind_fresh(modes[m]);
+        rewind_post_rows(past.a, &s, "kept", KEPT);
+        save_primary(modes[m]);
+        for (size_t i = 0; i < KEEPERS; i++)
+            keeper_open(&keepers[i], i % 2 ? past.b : past.a, &s);
+        rewind_post_rows(past.b, &s, "lost", LOST);
+        const struct inbox held = rewind_inbox_of(past.a, &s);
+        for (size_t i = 0; i < KEEPERS; i++)
+            keeper_await(&keepers[i], past.a);
+        freeze_nodes();
+        char *end = postgres_value(past.primary, past.database, "SELECT pg_current_wal_lsn()");
+        postgres_halt(past.primary, "fast");
+        postgres_put_back(past.primary);
+        postgres_resume(past.primary);
+        overtake(KEPT + LOST + 2);
+        char sql[96];
+        (void)snprintf(sql, sizeof sql, "SELECT pg_current_wal_flush_lsn() > '%s'", end);
+        assert_true(rewind_is_true(sql));
+        free(end);
+        thaw_nodes();
+        for (size_t i = 0; i < KEEPERS; i++) {
+            keeper_await(&keepers[i], i % 2 ? past.a : past.b);
+            assert_int_equal(keepers[i].resyncs, 1);
+            assert_null(strstr(buf_cstr(&keepers[i].ids), "lost-"));
+            keeper_done(&keepers[i]);
+        }
+        rewind_expect_new_epoch(past.a, &s, &held);
+        rewind_expect_new_epoch(past.b, &s, &held);
+        rewind_post_rows(past.b, &s, "new", 2);
     }
-    rewind_post_rows(past.a, &s, "new", 2);
-    for (size_t i = 0; i < 2; i++) {
-        node_expect_row(&streams[i], 5);
-        node_expect_row(&streams[i], 6);
-        assert_null(streams[i].first);
-        sse_done(&streams[i]);
+}
+
+/* With --on-timeline-change keep both primaries have the same epoch: the one that was left must
+ * not be taken for the one that was promoted. */
+static void an_old_primary_that_comes_back_has_a_new_epoch(void **state) {
+    (void)state;
+    enum { KEEPERS = 2, KEPT = 4, LOST = 3 };
+    static struct keeper keepers[KEEPERS];
+    rewind_add_flag("--on-timeline-change", "keep");
+    rewind_start_standby();
+    rewind_start_nodes(BUILD_DIR "/kez-chat-server");
+    const struct signer s = rewind_fresh("alice");
+    rewind_post_rows(past.a, &s, "kept", KEPT);
+    rewind_wait_for("SELECT count(*) = 1 FROM pg_stat_replication"
+                    " WHERE flush_lsn >= pg_current_wal_flush_lsn()");
+    for (size_t i = 0; i < KEEPERS; i++) {
+        keeper_open(&keepers[i], i % 2 ? past.b : past.a, &s);
+        keeper_await(&keepers[i], past.a);
+    }
+    rewind_lose_primary();
+    rewind_promote_standby();
+    rewind_post_rows(past.b, &s, "lost", LOST);
+    const struct inbox held = rewind_inbox_of(past.a, &s);
+    for (size_t i = 0; i < KEEPERS; i++) {
+        keeper_await(&keepers[i], past.b);
+        assert_int_equal(keepers[i].resyncs, 0);
+    }
+    freeze_nodes();
+    postgres_halt(past.standby, "fast");
+    postgres_resume(past.primary);
+    past.serves = past.primary;
+    overtake(KEPT + LOST + 2);
+    thaw_nodes();
+    for (size_t i = 0; i < KEEPERS; i++) {
+        keeper_await(&keepers[i], past.a);
+        assert_int_equal(keepers[i].resyncs, 1);
+        assert_null(strstr(buf_cstr(&keepers[i].ids), "lost-"));
+        keeper_done(&keepers[i]);
+    }
+    rewind_expect_new_epoch(past.a, &s, &held);
+    rewind_expect_new_epoch(past.b, &s, &held);
+}
+
+/* What was on the disk is there again, whatever else the server had in hand. */
+static void a_server_that_was_started_again_keeps_the_epoch(void **state) {
+    (void)state;
+    enum { FOLLOWERS = 2, ENDS = 6 };
+    static struct follower followers[FOLLOWERS];
+    static const char *const handles[] = {"alice", NULL};
+    static struct poster p;
+    rewind_start_nodes(BUILD_DIR "/kez-chat-server");
+    const struct signer s = rewind_fresh("alice");
+    const struct inbox before = rewind_inbox_of(past.a, &s);
+    for (size_t i = 0; i < FOLLOWERS; i++)
+        follower_open(&followers[i], i % 2 ? past.b : past.a, &s);
+    p = (struct poster){
+        .name = "p", .ports = {node_port(past.a), node_port(past.b)}, .handles = handles};
+    poster_start(&p);
+    for (unsigned i = 0; i < ENDS; i++) {
+        poster_await(&p, atomic_load(&p.acked) + 20);
+        if (i % 3 < 2)
+            postgres_halt(past.primary, i % 3 ? "immediate" : "fast");
+        else
+            postgres_crash(past.primary);
+        postgres_resume(past.primary);
+    }
+    poster_await(&p, atomic_load(&p.acked) + 20);
+    poster_stop(&p);
+    node_wait_ready(past.a);
+    node_wait_ready(past.b);
+    const struct inbox after = rewind_inbox_of(past.b, &s);
+    assert_string_equal(before.epoch, after.epoch);
+    for (size_t i = 0; i < FOLLOWERS; i++) {
+        follower_await(&followers[i], after.head); /* which fails on a resync */
+        follower_close(&followers[i]);
     }
 }
 
@@ -292,7 +407,9 @@ int main(void) {
         REWIND_TEST(a_synchronous_standby_keeps_every_row_and_the_epoch),
         REWIND_TEST(an_inbox_that_was_lost_is_never_anothers),
         REWIND_TEST(a_backup_that_was_put_back_is_told_when_it_is_said_so),
-        REWIND_TEST(a_store_that_goes_back_under_running_nodes_is_told_as_ahead),
+        REWIND_TEST(a_store_that_goes_back_under_running_nodes_has_a_new_epoch),
+        REWIND_TEST(an_old_primary_that_comes_back_has_a_new_epoch),
+        REWIND_TEST(a_server_that_was_started_again_keeps_the_epoch),
         REWIND_TEST(a_dump_in_another_database_has_a_new_epoch_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,14 +22,15 @@
 
 #define TOO_NEW "the database was made for a newer version of this program"
 
-enum { TEXT_MAX = 1 << 16, WAIT_MS = 60000, END_MS = 60000, ATTEMPTS = 3 };
+enum { TEXT_MAX = 1 << 16, END_MS = 60000 };
 
 static struct site site;
 static struct node *a, *b;
 
 static int set_up(void **state) {
     (void)state;
-    site_start(&site, BUILD_DIR "/kez-chat-server", 2, NULL);
+    static const char *const flags[] = {"--drain-time", "1", NULL};
+    site_start(&site, BUILD_DIR "/kez-chat-server", 2, flags);
     a = site.nodes[0];
     b = site.nodes[1];
     return 0;
@@ -151,12 +152,16 @@ static void a_node_goes_on_while_a_newer_one_changes_the_schema(void **state) {
 
 /* ---- too new ---- */
 
-static void expect_refusal(struct node *n, const char *method, const char *target,
-                           const char *body) {
-    struct http_client *c = http_client_new(node_port(n));
-    http_expect(c, &(struct http_case){"too old", method, target, NULL, body, 503, "unavailable"},
-                NULL);
-    http_client_free(c);
+/* Says so, and ends as a failure. */
+static void expect_end(struct node *n) {
+    int status = node_wait(n, END_MS);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+    node_expect_log(n, "node ends: " TOO_NEW, 1);
+}
+
+static void make_too_new(void) {
+    exec("INSERT INTO kez.schema_version (version, least)"
+         " SELECT max(version) + 1, max(version) + 1 FROM kez.schema_version");
 }
 
 /* Of the program that is to do one thing and exit. */
@@ -178,42 +183,51 @@ static void expect_exit(const char *flag, int status) {
 
 static void a_node_that_is_too_old_says_so_and_touches_nothing(void **state) {
     (void)state;
-    static const char *const flags[] = {"--log-level", "debug", "--store-reconnect-max", "50",
-                                        NULL};
     struct signer s;
     signer_init(&s, "alice");
     node_register(a, &s);
     assert_int_equal(node_post(a, "alice", NULL, "{}"), 1);
     exec("ALTER SYSTEM SET autovacuum = off"); /* which writes on its own */
     exec("SELECT pg_reload_conf()");
-    exec("INSERT INTO kez.schema_version (version, least)"
-         " SELECT max(version) + 1, max(version) + 1 FROM kez.schema_version");
     node_kill(a);
     node_kill(b);
+    make_too_new();
     /* Whoever writes takes a transaction's number. */
     char *before =
         postgres_value(site.pg, "chat", "SELECT pg_snapshot_xmax(pg_current_snapshot())");
-    const struct node_setup setup = {.program = site.program,
-                                     .database_url = postgres_url(site.pg, "chat"),
-                                     .nats_url = natsd_url(site.nats),
-                                     .flags = flags};
-    struct node *n = node_launch(&setup);
-    node_expect_log(n, TOO_NEW, ATTEMPTS);
-    assert_true(node_gets_ready(n, false));
-    expect_refusal(n, "POST", "/v1/messages", "{\"to\":\"alice\",\"envelope\":{}}");
-    expect_refusal(n, "GET", "/v1/u/alice", NULL);
+    struct node *n = node_launch(&(struct node_setup){.program = site.program,
+                                                      .database_url = postgres_url(site.pg, "chat"),
+                                                      .nats_url = natsd_url(site.nats)});
+    expect_end(n);
     expect_exit("--new-epoch", EXIT_FAILURE);
     assert_sql("SELECT pg_snapshot_xmax(pg_current_snapshot())", before);
     free(before);
-    /* The database is older again, or the row was a mistake: it needs no restart. */
+    /* The database is older again, or the row was a mistake. */
     exec("DELETE FROM kez.schema_version WHERE version = (SELECT max(version)"
          " FROM kez.schema_version)");
+    node_restart(n);
     node_wait_ready(n);
     assert_int_equal(node_post(n, "alice", NULL, "{}"), 2);
-    node_signal(n, SIGTERM);
-    int status = node_wait(n, END_MS);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     node_stop(n);
+}
+
+/* Its clients are sent to the nodes that may go on. */
+static void a_node_that_becomes_too_old_while_it_runs_drains_and_ends(void **state) {
+    (void)state;
+    static struct follower f; /* outlives a test that fails */
+    struct signer s;
+    signer_init(&s, "alice");
+    node_register(a, &s);
+    follower_open(&f, a, &s);
+    assert_int_equal(node_post(b, "alice", NULL, "{}"), 1);
+    follower_await(&f, 1);
+    make_too_new();
+    expect_end(a);
+    expect_end(b);
+    while (follower_pump(&f))
+        continue;
+    assert_int_equal(f.drains, 1);
+    follower_close(&f);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -222,6 +236,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_node_goes_on_while_a_newer_one_changes_the_schema),
         TEST(a_node_that_is_too_old_says_so_and_touches_nothing),
+        TEST(a_node_that_becomes_too_old_while_it_runs_drains_and_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
