@@ -398,10 +398,13 @@ void stream_visit(struct shard *sh, struct stream *s) {
         return;
     }
     if (s->is_blocked) {
-        if (is_taking(sh, s))
+        if (is_taking(sh, s)) {
             s->sent_ms = sh->now_ms;
-        else if (silence >= sh->config.stall_ms)
+            if (s->untaken == 0) /* and nobody has said that there is room */
+                stream_flush(sh, s);
+        } else if (silence >= sh->config.stall_ms) {
             stream_end(sh, s, END_STALLED);
+        }
         return;
     }
     if (silence < silence_allowed_ms(sh, s) || s->outbox)

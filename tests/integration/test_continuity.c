@@ -81,6 +81,31 @@ static void a_cursor_that_is_ahead_starts_over(void **state) {
     node_finish(&r);
 }
 
+/* Of live streams, too, when the head falls and nothing else changes; no node could know of it by
+ * itself. */
+static void a_live_stream_that_is_ahead_starts_over(void **state) {
+    (void)state;
+    struct signer s = node_newcomer(a, "livefar", 4);
+    struct sse_reader streams[2];
+    for (size_t i = 0; i < 2; i++) {
+        node_open(i ? b : a, &s, "", &streams[i]);
+        assert_int_equal(node_expect_ready(&streams[i]), 4);
+    }
+    postgres_exec(site.pg, "chat",
+                  "WITH i AS (UPDATE kez.inbox SET head = 2 FROM kez.account"
+                  "  WHERE id = inbox AND handle = 'livefar' RETURNING id)"
+                  " DELETE FROM kez.inbox_row USING i WHERE inbox = i.id AND seq > 2");
+    for (size_t i = 0; i < 2; i++) {
+        node_expect_resync(&streams[i], "ahead", 0, 0);
+        node_expect_rows(&streams[i], 1, 2);
+    }
+    assert_int_equal(node_post(b, "livefar", NULL, "{}"), 3);
+    for (size_t i = 0; i < 2; i++) {
+        node_expect_row(&streams[i], 3);
+        node_finish(&streams[i]);
+    }
+}
+
 static void trimmed_rows_are_said_to_be_missing(void **state) {
     (void)state;
     struct signer s = node_newcomer(a, "trimmed", 5);
@@ -247,6 +272,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_epoch_is_said_before_all),
         cmocka_unit_test(a_cursor_that_is_ahead_starts_over),
+        cmocka_unit_test(a_live_stream_that_is_ahead_starts_over),
         cmocka_unit_test(trimmed_rows_are_said_to_be_missing),
         cmocka_unit_test(a_silent_stream_is_kept_alive),
         cmocka_unit_test(rows_of_two_nodes_come_exactly_once_and_in_order),

@@ -294,6 +294,20 @@ static void a_full_socket_leaves_the_live_path_and_reads_on_when_it_drains(void 
     assert_non_null(strstr(st.sockets[0].text, stand_text_of(21)));
 }
 
+static void a_socket_that_has_room_is_found_though_nobody_says_so(void **state) {
+    (void)state;
+    stand_open_live(&st, 0, 5);
+    st.sockets[0].room = 3;
+    st.sockets[0].untaken = 5000;
+    stand_hear(&st, 6, "e1");
+    assert_true(st.sockets[0].wants_write);
+    st.sockets[0].room = STAND_TEXT;
+    st.sockets[0].untaken = 0;
+    stand_wait(&st, 2000);
+    assert_false(st.sockets[0].wants_write);
+    assert_non_null(strstr(st.sockets[0].text, stand_text_of(6)));
+}
+
 static void a_reader_that_takes_nothing_is_closed_and_a_slow_one_is_not(void **state) {
     (void)state;
     stand_open_live(&st, 0, 5);
@@ -461,6 +475,7 @@ int main(void) {
         TEST(a_lost_row_is_found_by_the_looks_and_by_the_sweep),
         TEST(a_store_that_refuses_is_asked_again),
         TEST(a_full_socket_leaves_the_live_path_and_reads_on_when_it_drains),
+        TEST(a_socket_that_has_room_is_found_though_nobody_says_so),
         TEST(a_reader_that_takes_nothing_is_closed_and_a_slow_one_is_not),
         TEST(a_thousand_stalled_readers_delay_nobody),
         TEST(a_silent_stream_is_kept_awake),

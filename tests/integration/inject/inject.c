@@ -4,12 +4,13 @@
  *   inject [--site N]
  *
  * A whole node runs in this program, with its calls behind wrappers (wraps.c): the server itself
- * has no hooks. First a story is told while nothing fails, also just after the node's links were
- * cut, and every place that calls one of them is noted (sites.h). Then each place in turn fails
- * once, and the story is told again: its clients get an error or a broken connection at worst, try
- * again, and come to the same end; then no stream, request or descriptor may be left. Places that
- * are met only because something failed are added to the list. Under AddressSanitizer leaks are
- * looked for as well.
+ * has no hooks. First stories are told while nothing fails (story.h; one of them also just after
+ * the node's links were cut), and every place that calls one of them is noted (sites.h). Then each
+ * place in turn fails once, and the story in which it was met is told again: its clients get an
+ * error or a broken connection at worst, try again, and come to the same end; then no stream,
+ * request or descriptor may be left, and a node that ends does so in order. Places that are met
+ * only because something failed are added to the list. Under AddressSanitizer leaks are looked for
+ * as well.
  *
  * Exit status: 0 the node goes on whatever fails, 1 it does not, 2 wrong usage.
  *
@@ -49,6 +50,7 @@ struct bench {
     int argc;
     const char *argv[ARGS_MAX];
     struct config config;
+    struct story_place place;
     pthread_t thread;
     int status;
     unsigned descriptors; /* of this program when nothing goes on */
@@ -144,19 +146,39 @@ static void start_node(struct bench *b) {
         give_up("the node does not get ready");
 }
 
-static bool stop_node(struct bench *b) {
-    (void)kill(getpid(), SIGTERM); /* only the node's own thread waits for it */
+/* Only the node's own thread waits for it. */
+static void end_node(void) { (void)kill(getpid(), SIGTERM); }
+
+/* What is met from here on is met on the way to the end. */
+static void end_in_story(void *arg) {
+    (void)arg;
+    sites_record(true);
+    end_node();
+}
+
+static bool join_node(struct bench *b) {
     pthread_join(b->thread, NULL);
     config_done(&b->config);
     return b->status == 0;
 }
 
-/* What a node does for the first time only, its successor does again. */
-static bool renew_node(struct bench *b) {
-    sites_record(false); /* starting is another story */
-    bool ok = stop_node(b);
+static bool stop_node(struct bench *b) {
+    end_node();
+    return join_node(b);
+}
+
+/* Starting is another story. */
+static void start_again(struct bench *b) {
+    sites_record(false);
     start_node(b);
     sites_record(true);
+}
+
+/* What a node does for the first time only, its successor does again. */
+static bool renew_node(struct bench *b) {
+    sites_record(false);
+    bool ok = stop_node(b);
+    start_again(b);
     return ok;
 }
 
@@ -227,8 +249,29 @@ struct result {
     size_t met; /* in peace */
     unsigned failed, unmet, wrong;
     bool has_failed[SITES_MAX];
-    struct story_tally tally;
+    enum story_kind kinds[SITES_MAX]; /* in which story it was met first */
+    size_t told;                      /* so many have a kind */
 };
+
+/* Tells a story; what it meets for the first time is met in it. A drained node has a successor
+ * then. */
+static bool tell(struct bench *b, enum story_kind kind, struct result *r,
+                 char why[STORY_WHY_BYTES]) {
+    b->place.port = b->port;
+    sites_record(kind != STORY_DRAIN);
+    bool ok = story_run(kind, &b->place, why);
+    if (kind == STORY_DRAIN) {
+        if (!ok)
+            end_node(); /* which it may have been told before: then at once */
+        if (!join_node(b) && ok) {
+            (void)snprintf(why, STORY_WHY_BYTES, "the node that was drained ended with an error");
+            ok = false;
+        }
+    }
+    for (size_t n = sites_count(); r->told < n; r->told++)
+        r->kinds[r->told] = kind;
+    return ok;
+}
 
 /* How many places of each call failed. */
 static void print_calls(const struct result *r) {
@@ -249,17 +292,20 @@ static void print_calls(const struct result *r) {
 /* False: the node did not go on. */
 static bool try_site(struct bench *b, size_t site, struct result *r) {
     char why[STORY_WHY_BYTES] = "";
+    enum story_kind kind = r->kinds[site];
     bool has_failed = false, ok = true;
     /* What was met only because something had failed is not worth a new node. */
-    unsigned tries = site < r->met ? TRIES : TRIES - 1;
+    unsigned tries = kind == STORY_DRAIN ? 1 : site < r->met ? TRIES : TRIES - 1;
     for (unsigned i = 0; i < tries && !has_failed && ok; i++) {
         if (i == 2)
             ok = renew_node(b);
         sites_arm(site);
         if (i == 1)
             cut_links(b);
-        ok = story_run(b->port, b->other, &r->tally, why) && ok;
+        ok = tell(b, kind, r, why) && ok;
         has_failed = sites_disarm();
+        if (kind == STORY_DRAIN)
+            start_again(b);
         ok = settles(b) && ok;
     }
     r->failed += has_failed;
@@ -274,12 +320,17 @@ static bool try_site(struct bench *b, size_t site, struct result *r) {
 }
 
 static bool learn(struct bench *b, struct result *r) {
+    static const enum story_kind kinds[] = {STORY_POSTS, STORY_POSTS, STORY_POSTS, STORY_SLOW,
+                                            STORY_DRAIN};
     char why[STORY_WHY_BYTES];
     sites_record(true);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (i == 2)
             cut_links(b);
-        if (!story_run(b->port, b->other, &r->tally, why) || !settles(b)) {
+        bool ok = tell(b, kinds[i], r, why);
+        if (kinds[i] == STORY_DRAIN)
+            start_again(b);
+        if (!ok || !settles(b)) {
             printf("WRONG before anything failed: %s\n", why);
             return false;
         }
@@ -307,6 +358,7 @@ static bool run(long only) {
     sites_exempt_me();
     site_start(&b.site, BUILD_DIR "/kez-chat-server", 1, NULL);
     b.other = b.site.nodes[0];
+    b.place = (struct story_place){.other = b.other, .end = end_in_story};
     start_node(&b);
     bool ok = learn(&b, &r);
     r.met = sites_count();
@@ -317,7 +369,8 @@ static bool run(long only) {
     print_calls(&r);
     printf("sites %zu met in peace and %zu after failures; failed %u, not met again %u; answers of "
            "500 or 503 %u, broken connections %u; wrong %u\n",
-           r.met, sites_count() - r.met, r.failed, r.unmet, r.tally.errors, r.tally.cuts, r.wrong);
+           r.met, sites_count() - r.met, r.failed, r.unmet, b.place.tally.errors,
+           b.place.tally.cuts, r.wrong);
     return ok && (only >= 0 || r.failed * 2 > r.met);
 }
 

@@ -9,10 +9,17 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/stats.h"
+
 enum {
     INSIST_MS = 30000, /* a failure of one call is overcome by then, or the node does not go on */
     RETRY_MS = 5,
     LARGE_BYTES = 70000, /* over what travels by NATS */
+    SLOW_BYTES =
+        200000, /* of a row for who does not read; so many rows are more than sockets take */
+    SLOW_ROWS_MAX = 60,
+    NARROW_BYTES = 4096, /* what its kernel holds */
+    FAR_AHEAD = 999,
     BODY_MAX = 1 << 20
 };
 
@@ -21,7 +28,10 @@ struct story {
     struct signer reader, sender;
     char sid[27];
     struct sse_reader stream;
-    bool is_open, is_ready;
+    bool is_open, is_ready, is_narrow;
+    const char *query;  /* with which it is opened */
+    const char *reason; /* why it is to be told a resync; NULL: none may come */
+    unsigned resyncs;
     uint64_t last;
     struct story_tally *tally;
     char *why;
@@ -137,13 +147,14 @@ static bool poll_inbox(struct story *s) {
 static bool open_stream(struct story *s) {
     uint64_t until = now_ms() + INSIST_MS;
     char target[96];
-    (void)snprintf(target, sizeof target, "/v1/inbox/%s/stream", s->reader.handle.text);
+    (void)snprintf(target, sizeof target, "/v1/inbox/%s/stream%s", s->reader.handle.text, s->query);
     while (now_ms() < until) {
         struct buf headers;
         buf_init(&headers, BODY_MAX);
         buf_putf(&headers, "Last-Event-ID: %" PRIu64 "\r\n", s->last);
         signer_put_stream(&s->reader, &headers, s->reader.handle.text);
         sse_init(&s->stream);
+        s->stream.receive_bytes = s->is_narrow ? NARROW_BYTES : 0;
         s->is_ready = false;
         int status = 0;
         if (sse_send(&s->stream, s->port, str_of(target), buf_str(&headers)))
@@ -168,7 +179,11 @@ static bool take(struct story *s, const struct sse_event *e) {
         s->is_ready = true;
     else if (strcmp(e->type, "message") == 0 && seq == s->last + 1)
         s->last = seq;
-    else
+    else if (strcmp(e->type, "resync") == 0 && s->reason &&
+             strcmp(sse_text(e, "reason"), s->reason) == 0) {
+        s->last = seq;
+        s->resyncs++;
+    } else
         return complain(s, "after %" PRIu64 " came %s: %.200s", s->last, e->type, e->data);
     return true;
 }
@@ -196,6 +211,35 @@ static bool await(struct story *s, uint64_t seq) {
     return true;
 }
 
+/* DELETE of the rows up to this one. */
+static bool trim(struct story *s, uint64_t upto) {
+    char target[96];
+    struct buf headers;
+    buf_init(&headers, BODY_MAX);
+    (void)snprintf(target, sizeof target, "/v1/inbox/%s?upto=%" PRIu64, s->reader.handle.text,
+                   upto);
+    signer_put_request(&s->reader, &headers, "DELETE", NODE_SERVER, str_of(target), STR(""));
+    bool ok = insist(s, "DELETE", target, buf_str(&headers), STR(""), 204, NULL);
+    buf_done(&headers);
+    return ok;
+}
+
+/* Leaves, and resumes with a cursor that does not hold: it is told why, and then gets what is kept
+ * up to `head`. */
+static bool come_back(struct story *s, uint64_t last, const char *query, const char *reason,
+                      uint64_t head) {
+    sse_done(&s->stream);
+    s->is_open = s->is_ready = false;
+    s->last = last;
+    s->query = query;
+    s->reason = reason;
+    s->resyncs = 0;
+    bool ok = await(s, head);
+    s->query = "";
+    s->reason = NULL;
+    return ok && (s->resyncs > 0 || complain(s, "it is not told of %s", reason));
+}
+
 static bool tell(struct story *s, struct node *other) {
     bool ok = post_message(s, NULL, "before", 10, 1) && await(s, 1) &&
               post_message(s, NULL, "live", 10, 2) && await(s, 2) &&
@@ -205,13 +249,47 @@ static bool tell(struct story *s, struct node *other) {
     for (uint64_t seq = 4; seq <= 5; seq++)
         if (node_post(other, s->reader.handle.text, NULL, "{\"by\":\"the other node\"}") != seq)
             return complain(s, "the other node gave another seq");
-    return await(s, 5) && converse(s, 7) && await(s, 7) && poll_inbox(s);
+    return await(s, 5) && converse(s, 7) && await(s, 7) && poll_inbox(s) && trim(s, 3) &&
+           come_back(s, 1, "", "trimmed", 7) && come_back(s, FAR_AHEAD, "", "ahead", 7) &&
+           come_back(s, 7, "?epoch=other", "epoch", 7);
 }
 
-bool story_run(uint16_t port, struct node *other, struct story_tally *tally,
-               char why[STORY_WHY_BYTES]) {
+/* A reader that reads nothing until it was too slow for its node, and then all. */
+static bool tell_slow(struct story *s) {
+    int64_t before = atomic_load(&stats.stream_fallbacks);
+    uint64_t seq = 0;
+    s->is_narrow = true;
+    bool ok = await(s, 0);
+    while (ok && seq < SLOW_ROWS_MAX && atomic_load(&stats.stream_fallbacks) == before) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "slow-%" PRIu64, ++seq);
+        ok = post_message(s, NULL, id, SLOW_BYTES, seq);
+    }
+    return ok && await(s, seq);
+}
+
+/* A stream that is open when its node ends: it is told, or its connection is cut at worst. */
+static bool tell_drain(struct story *s, const struct story_place *at) {
+    if (!await(s, 0))
+        return false;
+    at->end(at->arg);
+    uint64_t until = now_ms() + INSIST_MS;
+    while (s->stream.fd >= 0) {
+        struct sse_event *e = sse_next(&s->stream, 100);
+        bool ok = !e || strcmp(e->type, "drain") == 0 ||
+                  complain(s, "the end is told by %s: %.200s", e->type, e->data);
+        sse_event_free(e);
+        if (!ok)
+            return false;
+        if (now_ms() >= until)
+            return complain(s, "the stream does not end with its node");
+    }
+    return true;
+}
+
+bool story_run(enum story_kind kind, struct story_place *at, char why[STORY_WHY_BYTES]) {
     static unsigned count;
-    struct story s = {.port = port, .tally = tally, .why = why};
+    struct story s = {.port = at->port, .tally = &at->tally, .why = why, .query = ""};
     char name[16];
     count++;
     (void)snprintf(name, sizeof name, "reader%u", count);
@@ -219,10 +297,12 @@ bool story_run(uint16_t port, struct node *other, struct story_tally *tally,
     (void)snprintf(name, sizeof name, "sender%u", count);
     signer_init(&s.sender, name);
     (void)snprintf(s.sid, sizeof s.sid, "01ARZ3NDEKTSV4RR%010u", count);
-    node_register(other, &s.reader);
-    node_register(other, &s.sender);
+    node_register(at->other, &s.reader);
+    node_register(at->other, &s.sender);
     why[0] = '\0';
-    bool ok = tell(&s, other);
+    bool ok = kind == STORY_POSTS  ? tell(&s, at->other)
+              : kind == STORY_SLOW ? tell_slow(&s)
+                                   : tell_drain(&s, at);
     if (s.is_open)
         sse_done(&s.stream);
     return ok;

@@ -17,9 +17,20 @@ struct story_tally {
     unsigned cuts;   /* connections that ended without an answer, streams that ended */
 };
 
-/* port: of the node under test; other: a node that nothing fails in. False: why says what did not
- * go as it must. */
-bool story_run(uint16_t port, struct node *other, struct story_tally *tally,
-               char why[STORY_WHY_BYTES]);
+/* Posts, and a stream that gets them live, from the store, and again after what was dropped; a
+ * reader that does not read until its node minds; and a stream that is open while its node ends. */
+enum story_kind { STORY_POSTS, STORY_SLOW, STORY_DRAIN, STORY_KINDS };
+
+/* Who tells it to whom. */
+struct story_place {
+    uint16_t port;          /* of the node under test */
+    struct node *other;     /* nothing fails in it */
+    void (*end)(void *arg); /* STORY_DRAIN: tells the node under test to end */
+    void *arg;
+    struct story_tally tally;
+};
+
+/* False: why says what did not go as it must. */
+bool story_run(enum story_kind kind, struct story_place *at, char why[STORY_WHY_BYTES]);
 
 #endif

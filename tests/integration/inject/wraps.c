@@ -132,12 +132,32 @@ WRAP(natsStatus, natsMsg_Create,
      (m, subject, reply, p, n), return NATS_NO_MEMORY)
 WRAP(natsStatus, natsMsgHeader_Set, (natsMsg * m, const char *key, const char *value),
      (m, key, value), return NATS_NO_MEMORY)
+WRAP(natsStatus, natsMsgHeader_Get, (natsMsg * m, const char *key, const char **value),
+     (m, key, value), return NATS_NO_MEMORY)
 WRAP(natsStatus, natsSubscription_SetPendingLimits, (natsSubscription * s, int n, int bytes),
      (s, n, bytes), return NATS_INVALID_SUBSCRIPTION)
 WRAP(natsStatus, natsSubscription_SetOnCompleteCB,
      (natsSubscription * s, natsOnCompleteCB cb, void *arg), (s, cb, arg), return NATS_NO_MEMORY)
 
 /* ---- libmicrohttpd ---- */
+
+/* Which closes the socket in any case. */
+WRAP(enum MHD_Result, MHD_add_connection,
+     (struct MHD_Daemon * d, int fd, const struct sockaddr *a, socklen_t n), (d, fd, a, n),
+     (void)close(fd);
+     return MHD_NO)
+
+/* Our calls give flags alone. */
+enum MHD_Result __real_MHD_set_response_options(struct MHD_Response *r, enum MHD_ResponseFlags f,
+                                                ...);
+enum MHD_Result __wrap_MHD_set_response_options(struct MHD_Response *r, enum MHD_ResponseFlags f,
+                                                ...);
+enum MHD_Result __wrap_MHD_set_response_options(struct MHD_Response *r, enum MHD_ResponseFlags f,
+                                                ...) {
+    if (sites_fails("MHD_set_response_options", __builtin_frame_address(0)))
+        return MHD_NO;
+    return __real_MHD_set_response_options(r, f, MHD_RO_END);
+}
 
 WRAP(struct MHD_Response *, MHD_create_response_from_buffer,
      (size_t n, void *p, enum MHD_ResponseMemoryMode mode), (n, p, mode), return NULL)
