@@ -15,52 +15,18 @@
 
 #include "back/pool_link.h"
 #include "core/stats.h"
-#include "support/proc.h"
-#include "support/talker.h"
+#include "support/keeping.h"
 
 enum { UP_MS = 60000, SOON_MS = 60000, SQL_BYTES = 1024 };
 
-static struct postgres *pg;
-static const char *url;
-static struct asker *asker; /* that drops nothing by itself */
+static char *value(const char *sql) { return postgres_value(hall.pg, hall.database, sql); }
 
-static int setup(void **state) {
-    (void)state;
-    pg = postgres_start();
-    url = postgres_url(pg, "keep");
-    asker = asker_start(url);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    asker_stop(asker);
-    postgres_stop(pg);
-    return 0;
-}
-
-static int empty(void **state) {
-    (void)state;
-    postgres_exec(pg, "keep",
-                  "TRUNCATE kez.account, kez.inbox, kez.inbox_row, kez.letter, kez.kept_id,"
-                  " kez.conversation, kez.participant");
-    return 0;
-}
-
-static char *value(const char *sql) { return postgres_value(pg, "keep", sql); }
-
-static void exec(const char *sql) { postgres_exec(pg, "keep", sql); }
-
-static void assert_sql(const char *sql, const char *want) {
-    postgres_expect(pg, "keep", sql, want);
-}
-
-static void wait_for(const char *sql) { postgres_await(pg, "keep", sql); }
+static void wait_for(const char *sql) { postgres_await(hall.pg, hall.database, sql); }
 
 /* A store whose sessions all have this name. */
 static struct asker *start_keeper(const char *name, uint32_t rows) {
     char named[256];
-    (void)snprintf(named, sizeof named, "%s?application_name=%s", url, name);
+    (void)snprintf(named, sizeof named, "%s?application_name=%s", hall.url, name);
     struct store_config config = asker_config(named);
     config.retention = (struct store_retention){.rows = rows, .period_s = 1};
     struct asker *a = asker_start_with(&config);
@@ -74,16 +40,6 @@ static struct asker *start_keeper(const char *name, uint32_t rows) {
     " JOIN pg_stat_activity AS a ON a.pid = l.pid"                                                 \
     " WHERE l.locktype = 'advisory' AND l.granted AND a.datname = 'keep')"
 
-static bool passes_rose(void *arg) {
-    const int64_t *above = arg;
-    return atomic_load(&stats.retention_passes) > *above;
-}
-
-static void await_passes(int64_t n) {
-    int64_t above = atomic_load(&stats.retention_passes) + n - 1;
-    assert_true(proc_poll(passes_rose, &above, SOON_MS));
-}
-
 /* Inboxes of `each` rows, dense, made by SQL. */
 static void make_inboxes(unsigned inboxes, unsigned each) {
     char sql[SQL_BYTES];
@@ -95,17 +51,7 @@ static void make_inboxes(unsigned inboxes, unsigned each) {
                    "INSERT INTO kez.inbox_row (inbox, seq, created_at, type, sender, envelope)"
                    " SELECT id, n, now(), 0, '', '{}' FROM kez.inbox, generate_series(1, %u) AS n",
                    inboxes, each, each);
-    postgres_exec(pg, "keep", sql);
-}
-
-static void assert_dense(void) {
-    assert_sql("SELECT count(*) FROM kez.inbox AS i WHERE head - first + 1 <>"
-               " (SELECT count(*) FROM kez.inbox_row WHERE inbox = i.id"
-               "  AND seq BETWEEN i.first AND i.head)",
-               "0");
-    assert_sql("SELECT count(*) FROM kez.inbox_row AS r LEFT JOIN kez.inbox AS i ON i.id = r.inbox"
-               " WHERE i.id IS NULL OR r.seq NOT BETWEEN i.first AND i.head",
-               "0");
+    postgres_exec(hall.pg, hall.database, sql);
 }
 
 /* ---- the role ---- */
@@ -116,8 +62,8 @@ static void one_has_the_role_until_it_ends_and_then_another(void **state) {
     wait_for("SELECT " KEEPERS " = 'one'");
     struct asker *two = start_keeper("two", 0);
     /* The other asks for it at each look, once a period. */
-    await_passes(4);
-    assert_sql("SELECT " KEEPERS, "one");
+    keeping_await_passes(4);
+    hall_assert_sql("SELECT " KEEPERS, "one");
     asker_stop(one);
     wait_for("SELECT " KEEPERS " = 'two'");
     one = start_keeper("one", 0);
@@ -125,22 +71,22 @@ static void one_has_the_role_until_it_ends_and_then_another(void **state) {
     free(value("SELECT pg_terminate_backend(pid, 60000) FROM pg_locks"
                " WHERE locktype = 'advisory'"));
     wait_for("SELECT " KEEPERS " IN ('one', 'two')");
-    await_passes(2);
+    keeping_await_passes(2);
     asker_stop(one);
     asker_stop(two);
 }
 
 static void a_keeper_that_finds_no_server_waits_for_it(void **state) {
     (void)state;
-    postgres_halt(pg, "fast");
-    struct store_config config = asker_config(url);
+    postgres_halt(hall.pg, "fast");
+    struct store_config config = asker_config(hall.url);
     config.retention = (struct store_retention){.period_s = 1};
     struct asker *keeper = asker_start_with(&config);
     assert_false(asker_gets_up(keeper, 300));
-    postgres_resume(pg);
-    await_passes(1);
+    postgres_resume(hall.pg);
+    keeping_await_passes(1);
     asker_stop(keeper);
-    asker_wait_up(asker, true, UP_MS);
+    asker_wait_up(hall.asker, true, UP_MS);
 }
 
 /* ---- in the middle of a pass ---- */
@@ -157,41 +103,42 @@ struct held_pass {
 static struct held_pass hold_pass(void) {
     struct held_pass held;
     make_inboxes(150, 200);
-    exec("CREATE TABLE kez.gate AS SELECT 1");
-    exec("CREATE FUNCTION kez.wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-         " WHILE EXISTS (SELECT FROM kez.gate) LOOP PERFORM pg_sleep(0.01); END LOOP;"
-         " RETURN NEW; END $$");
-    exec("DO $$ BEGIN EXECUTE format('CREATE TRIGGER slow BEFORE UPDATE ON kez.inbox FOR EACH ROW"
-         " WHEN (NEW.id = %s) EXECUTE FUNCTION kez.wait_for_test()',"
-         " (SELECT min(id) + 75 FROM kez.inbox)); END $$");
+    hall_exec("CREATE TABLE kez.gate AS SELECT 1");
+    hall_exec("CREATE FUNCTION kez.wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+              " WHILE EXISTS (SELECT FROM kez.gate) LOOP PERFORM pg_sleep(0.01); END LOOP;"
+              " RETURN NEW; END $$");
+    hall_exec(
+        "DO $$ BEGIN EXECUTE format('CREATE TRIGGER slow BEFORE UPDATE ON kez.inbox FOR EACH ROW"
+        " WHEN (NEW.id = %s) EXECUTE FUNCTION kez.wait_for_test()',"
+        " (SELECT min(id) + 75 FROM kez.inbox)); END $$");
     held.keeper = start_keeper("keeper", 1);
     wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
              " AND application_name = 'keeper'");
     held.left = value(LEFT);
-    assert_sql(LEFT " HAVING sum(head - first) BETWEEN 1 AND 149 * 199", held.left);
+    hall_assert_sql(LEFT " HAVING sum(head - first) BETWEEN 1 AND 149 * 199", held.left);
     return held;
 }
 
 static void let_pass(struct held_pass *held) {
-    assert_sql(LEFT, held->left); /* nobody has gone on */
+    hall_assert_sql(LEFT, held->left); /* nobody has gone on */
     free(held->left);
-    exec("DELETE FROM kez.gate");
-    exec("DROP TRIGGER slow ON kez.inbox");
-    exec("DROP FUNCTION kez.wait_for_test");
-    exec("DROP TABLE kez.gate");
+    hall_exec("DELETE FROM kez.gate");
+    hall_exec("DROP TRIGGER slow ON kez.inbox");
+    hall_exec("DROP FUNCTION kez.wait_for_test");
+    hall_exec("DROP TABLE kez.gate");
 }
 
 static void a_server_that_crashes_in_the_middle_of_a_pass_costs_nothing(void **state) {
     (void)state;
     struct held_pass held = hold_pass();
-    postgres_halt(pg, "immediate");
-    postgres_resume(pg);
-    assert_dense();
+    postgres_halt(hall.pg, "immediate");
+    postgres_resume(hall.pg);
+    keeping_assert_dense();
     let_pass(&held);
     wait_for("SELECT sum(head - first) = 0 FROM kez.inbox");
-    assert_dense();
+    keeping_assert_dense();
     asker_stop(held.keeper);
-    asker_wait_up(asker, true, UP_MS);
+    asker_wait_up(hall.asker, true, UP_MS);
 }
 
 static void sessions_that_end_in_the_middle_of_a_pass_cost_nothing(void **state) {
@@ -203,7 +150,7 @@ static void sessions_that_end_in_the_middle_of_a_pass_cost_nothing(void **state)
     let_pass(&held);
     wait_for("SELECT " KEEPERS " = 'keeper'"); /* each session has to ask for the role */
     wait_for("SELECT sum(head - first) = 0 FROM kez.inbox");
-    assert_dense();
+    keeping_assert_dense();
     asker_stop(held.keeper);
 }
 
@@ -211,18 +158,18 @@ static void a_store_that_stops_does_not_wait_for_its_pass(void **state) {
     (void)state;
     struct held_pass held = hold_pass();
     asker_stop(held.keeper);
-    assert_dense();
+    keeping_assert_dense();
     /* Another one finishes it. */
     let_pass(&held);
     struct asker *keeper = start_keeper("another", 1);
     wait_for("SELECT sum(head - first) = 0 FROM kez.inbox");
-    assert_dense();
+    keeping_assert_dense();
     asker_stop(keeper);
 }
 
 static struct link *session(void) {
     struct link_config c = {
-        .url = url, .name = "test", .timeout_ms = SOON_MS, .connect_timeout_ms = SOON_MS};
+        .url = hall.url, .name = "test", .timeout_ms = SOON_MS, .connect_timeout_ms = SOON_MS};
     struct link *l;
     assert_int_equal(link_new(&c, clock_system(), &l), RC_OK);
     assert_int_equal(link_open(l), RC_OK);
@@ -239,13 +186,13 @@ static void a_locked_inbox_waits_for_its_turn_and_others_do_not(void **state) {
                                  SOON_MS),
                      RC_OK);
     struct asker *keeper = start_keeper("keeper", 1);
-    await_passes(1);
-    assert_sql("SELECT count(*) || ' ' || min(id - 60 - (SELECT min(id) FROM kez.inbox))"
-               " FROM kez.inbox WHERE first = 1",
-               "1 0");
+    keeping_await_passes(1);
+    hall_assert_sql("SELECT count(*) || ' ' || min(id - 60 - (SELECT min(id) FROM kez.inbox))"
+                    " FROM kez.inbox WHERE first = 1",
+                    "1 0");
     assert_int_equal(link_script(other, "COMMIT", SOON_MS), RC_OK);
     wait_for("SELECT count(*) = 0 FROM kez.inbox WHERE first <> 3");
-    assert_dense();
+    keeping_assert_dense();
     link_free(other);
     asker_stop(keeper);
 }
@@ -274,9 +221,9 @@ static void *post_on(void *arg) {
         char id[32];
         uint64_t seq = 0;
         (void)snprintf(id, sizeof id, "%u-%u", p->number, i);
-        enum rc rc = is_direct
-                         ? asker_post(p->asker, &p->users[at], NULL, i % 2 ? id : "", "{}", &seq)
-                         : talker_post(p->asker, &p->users[at], 1, id, "{}", &seq);
+        enum rc rc =
+            is_direct ? asker_post(p->asker, &p->users[at], NULL, i % 2 ? id : "", "{}", &seq)
+                      : talker_post(p->asker, &p->users[at], 1, id, "{}", &seq);
         p->failed += rc != RC_OK || seq <= p->last[at];
         p->last[at] = seq;
         p->direct += is_direct;
@@ -291,14 +238,14 @@ static void posts_by_two_stores_lose_nothing_meanwhile(void **state) {
     struct poster posters[POSTERS];
     pthread_t threads[POSTERS];
     for (unsigned i = 0; i < USERS; i++)
-        users[i] = asker_user(asker, 1 + i);
-    assert_int_equal(talker_make(asker, &users[0], 1, NULL, users, USERS, NULL), RC_OK);
+        users[i] = asker_user(hall.asker, 1 + i);
+    assert_int_equal(talker_make(hall.asker, &users[0], 1, NULL, users, USERS, NULL), RC_OK);
     struct asker *keeper = start_keeper("keeper", 2);
     int64_t until = atomic_load(&stats.retention_passes) + PASSES;
     int64_t rows = atomic_load(&stats.retention_rows_dropped);
     unsigned direct = 0, talk = 1; /* its making */
     for (unsigned i = 0; i < POSTERS; i++) {
-        posters[i] = (struct poster){.asker = i % 2 ? asker : keeper,
+        posters[i] = (struct poster){.asker = i % 2 ? hall.asker : keeper,
                                      .users = users,
                                      .until = until,
                                      .rows = rows,
@@ -314,10 +261,10 @@ static void posts_by_two_stores_lose_nothing_meanwhile(void **state) {
     /* Every post is in the heads: direct ones once, those to the conversation in each. */
     char want[32];
     (void)snprintf(want, sizeof want, "%u", direct + USERS * talk);
-    assert_sql("SELECT sum(head) FROM kez.inbox", want);
+    hall_assert_sql("SELECT sum(head) FROM kez.inbox", want);
     wait_for("SELECT bool_and(first = head - 1) FROM kez.inbox");
-    assert_dense();
-    char *log = postgres_log(pg);
+    keeping_assert_dense();
+    char *log = postgres_log(hall.pg);
     assert_null(strstr(log, "deadlock"));
     free(log);
     asker_stop(keeper);
@@ -325,13 +272,15 @@ static void posts_by_two_stores_lose_nothing_meanwhile(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(one_has_the_role_until_it_ends_and_then_another, empty),
-        cmocka_unit_test_setup(a_keeper_that_finds_no_server_waits_for_it, empty),
-        cmocka_unit_test_setup(a_server_that_crashes_in_the_middle_of_a_pass_costs_nothing, empty),
-        cmocka_unit_test_setup(sessions_that_end_in_the_middle_of_a_pass_cost_nothing, empty),
-        cmocka_unit_test_setup(a_store_that_stops_does_not_wait_for_its_pass, empty),
-        cmocka_unit_test_setup(a_locked_inbox_waits_for_its_turn_and_others_do_not, empty),
-        cmocka_unit_test_setup(posts_by_two_stores_lose_nothing_meanwhile, empty),
+        cmocka_unit_test_setup(one_has_the_role_until_it_ends_and_then_another, keeping_empty),
+        cmocka_unit_test_setup(a_keeper_that_finds_no_server_waits_for_it, keeping_empty),
+        cmocka_unit_test_setup(a_server_that_crashes_in_the_middle_of_a_pass_costs_nothing,
+                               keeping_empty),
+        cmocka_unit_test_setup(sessions_that_end_in_the_middle_of_a_pass_cost_nothing,
+                               keeping_empty),
+        cmocka_unit_test_setup(a_store_that_stops_does_not_wait_for_its_pass, keeping_empty),
+        cmocka_unit_test_setup(a_locked_inbox_waits_for_its_turn_and_others_do_not, keeping_empty),
+        cmocka_unit_test_setup(posts_by_two_stores_lose_nothing_meanwhile, keeping_empty),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, keeping_open, hall_close);
 }

@@ -15,10 +15,9 @@
 #include <cmocka.h>
 
 #include "core/stats.h"
-#include "support/proc.h"
-#include "support/talker.h"
+#include "support/keeping.h"
 
-enum { UP_MS = 60000, PASS_MS = 120000, SMALL = 5, LARGE = 20000, STEP_ROWS_MOST = 2000 };
+enum { UP_MS = 60000, SMALL = 5, LARGE = 20000, STEP_ROWS_MOST = 2000 };
 
 static struct postgres *pg;
 
@@ -40,16 +39,6 @@ static void exec(const char *sql) {
     int n = snprintf(text, sizeof text, "SET auto_explain.log_min_duration = -1; %s", sql);
     assert_true(n > 0 && n < (int)sizeof text);
     postgres_exec(pg, "grow", text);
-}
-
-static bool passes_rose(void *arg) {
-    const int64_t *above = arg;
-    return atomic_load(&stats.retention_passes) > *above;
-}
-
-static void await_passes(int64_t n) {
-    int64_t above = atomic_load(&stats.retention_passes) + n - 1;
-    assert_true(proc_poll(passes_rose, &above, PASS_MS));
 }
 
 /* A keeper that has planned each of its statements for tables of a few rows. */
@@ -76,7 +65,7 @@ static struct asker *start_small(void) {
                   "ANALYZE");
     exec("UPDATE kez.inbox_row SET created_at = now() - interval '2 days' WHERE seq = 1");
     struct asker *keeper = asker_start_with(&config);
-    await_passes(2);
+    keeping_await_passes(2);
     return keeper;
 }
 
@@ -138,7 +127,7 @@ static void plans_made_for_small_tables_are_right_for_large_ones(void **state) {
     int64_t rows = atomic_load(&stats.retention_rows_dropped);
     int64_t letters = atomic_load(&stats.retention_letters_dropped);
     make_large();
-    await_passes(2);
+    keeping_await_passes(2);
     asker_stop(keeper);
     assert_int_equal(atomic_load(&stats.retention_rows_dropped), rows + LARGE);
     assert_int_equal(atomic_load(&stats.retention_letters_dropped), letters + 2 * (LARGE + SMALL));
