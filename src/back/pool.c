@@ -41,7 +41,8 @@ struct pool {
     struct pool_config config; /* but for its strings, which the links copied */
     struct pool_events events;
     const struct clock *clock;
-    unsigned n;         /* workers made */
+    unsigned n;         /* workers made, before any of them is started: they look at each other */
+    unsigned started;   /* of these, to be joined */
     atomic_uint turn;   /* of pool_push_any() */
     atomic_uint usable; /* workers that accept */
     struct pool_worker workers[];
@@ -329,7 +330,7 @@ struct pool_state pool_look(struct pool *p, unsigned worker) {
 static void join(struct pool *p) {
     for (unsigned i = 0; i < p->n; i++)
         queue_close(&p->workers[i].queue);
-    for (unsigned i = 0; i < p->n; i++)
+    for (unsigned i = 0; i < p->started; i++)
         pthread_join(p->workers[i].thread, NULL);
 }
 
@@ -344,18 +345,14 @@ void pool_stop(struct pool *p) {
     free(p);
 }
 
-static enum rc start_worker(struct pool *p, struct pool_worker *w) {
+static enum rc make_worker(struct pool *p, struct pool_worker *w) {
     w->pool = p;
     enum rc rc = queue_init(&w->queue, p->config.queue_items, p->config.queue_bytes);
     if (rc != RC_OK)
         return rc;
     rc = link_new(&p->config.link, p->clock, &w->link);
-    if (rc == RC_OK && pthread_create(&w->thread, NULL, work, w) != 0)
-        rc = RC_IO;
-    if (rc != RC_OK) {
-        link_free(w->link);
+    if (rc != RC_OK)
         queue_done(&w->queue);
-    }
     return rc;
 }
 
@@ -369,9 +366,15 @@ enum rc pool_start(const struct pool_config *config, const struct pool_events *e
     p->clock = clock;
     enum rc rc = RC_OK;
     while (rc == RC_OK && p->n < config->workers) {
-        rc = start_worker(p, &p->workers[p->n]);
+        rc = make_worker(p, &p->workers[p->n]);
         if (rc == RC_OK)
             p->n++;
+    }
+    for (unsigned i = 0; rc == RC_OK && i < p->n; i++) {
+        if (pthread_create(&p->workers[i].thread, NULL, work, &p->workers[i]) == 0)
+            p->started++;
+        else
+            rc = RC_IO;
     }
     if (rc == RC_OK)
         *out = p;
