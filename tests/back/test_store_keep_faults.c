@@ -221,9 +221,9 @@ static void *post_on(void *arg) {
         char id[32];
         uint64_t seq = 0;
         (void)snprintf(id, sizeof id, "%u-%u", p->number, i);
-        enum rc rc =
-            is_direct ? asker_post(p->asker, &p->users[at], NULL, i % 2 ? id : "", "{}", &seq)
-                      : talker_post(p->asker, &p->users[at], 1, id, "{}", &seq);
+        enum rc rc = is_direct
+                         ? asker_post(p->asker, &p->users[at], NULL, i % 2 ? id : "", "{}", &seq)
+                         : talker_post(p->asker, &p->users[at], 1, id, "{}", &seq);
         p->failed += rc != RC_OK || seq <= p->last[at];
         p->last[at] = seq;
         p->direct += is_direct;
