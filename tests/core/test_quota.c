@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-
 static struct quota *new_quota(uint32_t per_minute, size_t max_keys) {
     struct quota *q = quota_new(per_minute, max_keys);
     assert_non_null(q);
